@@ -1,0 +1,6 @@
+//! XML: a reader on quick-xml's events and a writer by hand.
+
+mod name;
+pub(crate) mod read;
+mod tree;
+pub(crate) mod write;
