@@ -1,0 +1,102 @@
+//! The keys of every part but the registry.
+
+use std::time::Duration;
+
+use super::Address;
+use super::key::{DURATION, INTERVAL, Kind, LISTEN, integer, settings};
+
+settings! {
+    /// The HTTP listener of the Eureka face, the native API, the console and the probes.
+    pub struct HttpConfig {
+        /// Where Eureka clients, the native API, the console, probes and metrics are served.
+        listen: Address = "http.listen", Kind::Address { off: false }, "127.0.0.1:8761", "0.0.0.0:8761";
+        /// Connections served at once; one more is answered 503 and closed.
+        connections_max: usize = "http.connections_max", integer(1, 1_000_000), "20000", "50000";
+        /// How long a new connection may stay silent, and how long the head of a request may take to arrive.
+        header_timeout: Duration = "http.header_timeout", INTERVAL, "10s", "5s";
+        /// How long a connection may stay without a byte in either direction between two requests or while a response
+        /// is being taken; closed after one to two times this.
+        idle_timeout: Duration = "http.idle_timeout", INTERVAL, "120s", "60s";
+        /// How long the body of a request may take to arrive; then 408.
+        request_timeout: Duration = "http.request_timeout", INTERVAL, "30s", "10s";
+        /// Largest body of a request, as received and, if it is compressed, again as inflated; beyond it 413.
+        body_bytes_max: usize = "http.body_bytes_max", Kind::Size, "10MiB", "32MiB";
+    }
+}
+
+settings! {
+    /// The listeners of foreign protocols that have their own port.
+    pub struct FaceConfig {
+        /// Where Seata clients are served.
+        seata_listen: Option<Address> = "face.seata.listen", LISTEN, "127.0.0.1:8091", "off";
+        /// The `host:port` that Seata clients are told to reach this node at; empty: the address listened on.
+        seata_advertise: String = "face.seata.advertise", Kind::Text, "", "synod-1.example.org:8091";
+        /// Where dtm clients are served over HTTP.
+        dtm_http_listen: Option<Address> = "face.dtm.http.listen", LISTEN, "127.0.0.1:36789", "off";
+        /// Where dtm clients are served over gRPC.
+        dtm_grpc_listen: Option<Address> = "face.dtm.grpc.listen", LISTEN, "127.0.0.1:36790", "off";
+        /// Where Nacos clients are served over HTTP; gRPC is at this port plus 1000, as they expect.
+        nacos_listen: Option<Address> = "face.nacos.listen", LISTEN, "127.0.0.1:8848", "off";
+        /// Where ZooKeeper clients are served.
+        zookeeper_listen: Option<Address> = "face.zookeeper.listen", LISTEN, "127.0.0.1:2181", "off";
+    }
+}
+
+settings! {
+    /// The native gRPC listener.
+    pub struct GrpcConfig {
+        /// Where the native API is served over gRPC.
+        listen: Option<Address> = "grpc.listen", LISTEN, "127.0.0.1:8762", "off";
+    }
+}
+
+settings! {
+    /// Node to node.
+    pub struct ClusterConfig {
+        /// Where the other nodes of the cluster reach this one.
+        listen: Option<Address> = "cluster.listen", LISTEN, "127.0.0.1:8763", "off";
+    }
+}
+
+settings! {
+    /// Who may talk to this node.
+    pub struct AuthConfig {
+        /// How callers prove who they are. Until authentication exists, `none` is the only value; while it is not
+        /// written out, every listener must stay on loopback.
+        mode: String = "auth.mode", Kind::Word(&["none"]), "", "none";
+    }
+}
+
+settings! {
+    /// What this node is called.
+    pub struct NodeConfig {
+        /// The name under which this node shows itself; empty: the machine's host name.
+        name: String = "node.name", Kind::Text, "", "synod-1";
+    }
+}
+
+settings! {
+    /// Where this node keeps its files.
+    pub struct DataConfig {
+        /// The data directory; made when missing, used by one process at a time. `--data` sets it too.
+        dir: String = "data.dir", Kind::Text, "synod-data", "/var/lib/synod";
+    }
+}
+
+settings! {
+    /// What is logged, and how.
+    pub struct LogConfig {
+        /// `text` for a terminal, `json` for a collector; one line an event on stderr either way.
+        format: String = "log.format", Kind::Word(&["text", "json"]), "text", "json";
+        /// The least severe level that is logged (error, warn, info, debug, trace, off), also per module.
+        level: String = "log.level", Kind::Text, "info", "info,synod_server::net=debug";
+    }
+}
+
+settings! {
+    /// Global transactions.
+    pub struct TxnConfig {
+        /// How long the details of a finished transaction can still be looked at.
+        keep: Duration = "txn.keep", DURATION, "24h", "7d";
+    }
+}

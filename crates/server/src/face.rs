@@ -1,0 +1,5 @@
+//! The protocols that clients already speak, each in a room of its own; no face calls another.
+
+pub mod console;
+pub mod eureka;
+pub mod native;

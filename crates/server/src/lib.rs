@@ -1,0 +1,20 @@
+//! Drives a node: configuration, sockets, faces and the shells around the pure cores. No business rule lives here.
+//!
+//! Start reading at [`node::start`]: it opens the data directory, binds, and hands every request to the dispatcher in
+//! `node/front.rs`, which knows the faces.
+
+pub mod clock;
+pub mod config;
+pub mod data_dir;
+pub mod face;
+pub mod health;
+pub mod lists;
+pub mod metrics;
+pub mod net;
+pub mod node;
+pub mod registry;
+pub mod task;
+pub mod telemetry;
+
+/// The version of this build.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,60 @@
+//! Sockets: one accept loop, one watchdog per connection, bodies with limits. HTTP/1.1 only.
+//!
+//! Ours and not a framework's, because every limit must be on this path and nothing else may be: a request costs hyper's
+//! parsing, one call of the [`Handler`] and hyper's writing, without a box, a span or a timer of its own.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
+
+use crate::config::Address;
+
+mod accept;
+pub mod body;
+mod connection;
+pub mod gzip;
+#[cfg(test)]
+mod tests;
+
+pub use accept::{Limits, serve};
+pub use body::Body;
+
+/// What answers requests. Cloned once per connection.
+pub trait Handler: Clone + Send + Sync + 'static {
+    /// Answers one request of the connection from `peer`.
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Response<Body>> + Send;
+}
+
+/// Connections that may wait to be accepted: what the kernel allows on most machines.
+const BACKLOG: u32 = 4_096;
+
+/// Binds a listener. A host name is resolved, and its first address that can be bound is taken.
+///
+/// # Errors
+/// When the name has no address or none can be bound.
+pub async fn bind(address: &Address) -> io::Result<TcpListener> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for resolved in lookup_host((address.host.as_str(), address.port)).await? {
+        match bind_one(resolved) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restart must not wait for the old connections' TIME_WAIT.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}

@@ -1,0 +1,128 @@
+//! The dispatcher of the HTTP port: looks at the first segment of the path and hands the request to its face.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use tower::ServiceExt as _;
+
+use super::Node;
+use crate::face::{eureka, native};
+use crate::metrics::{self, Face};
+use crate::net::{self, Body};
+
+/// The node as its HTTP listener sees it; one clone per connection.
+#[derive(Clone, Debug)]
+pub(super) struct Front {
+    node: Arc<Node>,
+    native: Router,
+}
+
+impl Front {
+    pub(super) fn new(node: Arc<Node>) -> Self {
+        Self { native: native::router(&node), node }
+    }
+
+    async fn native(&self, request: Request<Incoming>) -> Response<Body> {
+        let request = request.map(axum::body::Body::new);
+        let Ok(response) = self.native.clone().oneshot(request).await;
+        response.map(Body::stream)
+    }
+
+    /// Health and metrics; `None` when it is neither.
+    fn ops(&self, method: &Method, path: &str) -> Option<Response<Body>> {
+        let health = &self.node.health;
+        let response = match path.trim_end_matches('/') {
+            "/health/live" | "/actuator/health/liveness" => health.live(),
+            "/health/ready" | "/actuator/health/readiness" => health.ready(),
+            "/actuator/health" => health.actuator(),
+            "/metrics" => {
+                let mut response = Response::new(Body::from(metrics::render(&self.node.metrics)));
+                let content_type = HeaderValue::from_static(metrics::CONTENT_TYPE);
+                response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+                response
+            }
+            _ => return None,
+        };
+        Some(if method == Method::GET || method == Method::HEAD { response } else { read_only() })
+    }
+}
+
+impl net::Handler for Front {
+    async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        let path = request.uri().path();
+        let (face, response) = match owner(path, &self.node.config.registry.context_path) {
+            Face::Eureka => (Face::Eureka, eureka::handle(&self.node, request, peer).await),
+            Face::Native => (Face::Native, self.native(request).await),
+            Face::Ops => (Face::Ops, self.ops(request.method(), path).unwrap_or_else(not_found)),
+            Face::Console => (Face::Console, not_found()),
+        };
+        self.node.http.count(face, response.status());
+        response
+    }
+}
+
+/// Whose path this is, told from its first segment; further slashes in front do not count, as some Eureka clients
+/// concatenate carelessly.
+fn owner(path: &str, context_path: &str) -> Face {
+    let relative = path.trim_start_matches('/');
+    match relative.split('/').next().unwrap_or_default() {
+        "v1" => Face::Native,
+        "health" | "actuator" | "metrics" => Face::Ops,
+        segment if eureka::owns(segment) => Face::Eureka,
+        _ if is_below(relative, context_path.trim_matches('/')) => Face::Eureka,
+        _ => Face::Console,
+    }
+}
+
+/// Whether `path` is `prefix` or goes on below it; an empty prefix has nothing below it.
+fn is_below(path: &str, prefix: &str) -> bool {
+    !prefix.is_empty()
+        && path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn not_found() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+fn read_only() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_segment_decides() {
+        let check = |path: &str, face| assert_eq!(owner(path, "/disco/very/"), face, "{path}");
+        for path in [
+            "/eureka/apps",
+            "/eureka",
+            "//eureka//apps",
+            "/v2/apps/delta",
+            "/apps",
+            "/svips/x",
+            "/disco/very/apps",
+        ] {
+            check(path, Face::Eureka);
+        }
+        for path in ["/v1", "/v1/registry", "//v1/x"] {
+            check(path, Face::Native);
+        }
+        for path in ["/health/live", "/metrics", "/actuator/health"] {
+            check(path, Face::Ops);
+        }
+        for path in ["/", "", "/index.html", "/eurekas", "/v11", "/disco", "/disco/veryapps", "*"] {
+            check(path, Face::Console);
+        }
+        assert_eq!(owner("/x", ""), Face::Console);
+    }
+}

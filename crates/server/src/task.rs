@@ -1,0 +1,108 @@
+//! Starting tasks: long-running ones have a name, and a panic in one ends the process, because half a node is worse than
+//! none and a restart is the recovery. A panic in a connection's task ends that connection only.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Starts a long-running task. If it panics the process ends with exit code 1.
+#[expect(clippy::disallowed_methods, reason = "this is what the ban points to")]
+pub fn spawn<F>(name: &'static str, future: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    tokio::spawn(async move {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            let guard = Guard(name);
+            let polled = future.as_mut().poll(cx);
+            // Not reached by a panic only; a task that is merely cancelled is dropped without being polled.
+            std::mem::forget(guard);
+            polled
+        })
+        .await
+    })
+}
+
+/// Starts the task of one connection: what goes wrong there stays there.
+#[expect(clippy::disallowed_methods, reason = "this is what the ban points to")]
+pub(crate) fn spawn_connection<F>(future: F) -> JoinHandle<()>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    tokio::spawn(future)
+}
+
+/// Ends the process when it is dropped, which only a panic does.
+struct Guard(&'static str);
+
+impl Drop for Guard {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "main cannot be asked: the task that panicked may be what it waits for"
+    )]
+    fn drop(&mut self) {
+        tracing::error!(task = self.0, "a task panicked; the process ends");
+        std::process::exit(1);
+    }
+}
+
+/// The signal that the node is stopping. Made once per node; everybody who must finish up holds a [`Stopping`].
+#[derive(Debug)]
+pub struct Stop(watch::Sender<bool>);
+
+/// Whether the node is stopping, and a way to wait for it.
+#[derive(Clone, Debug)]
+pub struct Stopping(watch::Receiver<bool>);
+
+impl Stop {
+    /// A signal not given yet, and its first listener.
+    pub fn new() -> (Self, Stopping) {
+        let (sender, receiver) = watch::channel(false);
+        (Self(sender), Stopping(receiver))
+    }
+
+    /// Gives the signal. Giving it twice is giving it once.
+    pub fn give(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl Stopping {
+    /// Whether the signal was given.
+    pub fn is_given(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Returns once the signal was given, also when that was before this call.
+    pub async fn given(&mut self) {
+        // The other end is gone only when the node is: that is a stop too.
+        let _ = self.0.wait_for(|given| *given).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_stop_reaches_those_who_wait_and_those_who_come_late() {
+        let (stop, mut early) = Stop::new();
+        assert!(!early.is_given());
+        let mut waiting = early.clone();
+        let waiter = spawn("test", async move { waiting.given().await });
+        stop.give();
+        waiter.await.unwrap();
+        early.given().await;
+        assert!(early.is_given());
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_task_ends_nothing() {
+        let task = spawn("test", std::future::pending::<()>());
+        task.abort();
+        assert!(task.await.unwrap_err().is_cancelled());
+    }
+}

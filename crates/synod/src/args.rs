@@ -1,0 +1,134 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+/// Where services meet and agree: service registry and distributed transactions in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "synod", version, max_term_width = 110)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a node until SIGTERM or SIGINT
+    Serve(Serve),
+    /// Print every configuration key, its default and what it means
+    Config(Config),
+    #[command(flatten)]
+    Query(QueryCommand),
+}
+
+/// Layers, later ones win: defaults, --config, the environment (`SYNOD_SECTION__KEY`), --set.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Serve {
+    /// A TOML file with configuration keys
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The data directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// The host of every listener that has its default address
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) bind: Option<String>,
+    /// Sets a configuration key; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Config {
+    /// As a JSON array
+    #[arg(long, conflicts_with = "markdown")]
+    pub(crate) json: bool,
+    /// As the page docs/config.md
+    #[arg(long)]
+    pub(crate) markdown: bool,
+}
+
+/// Commands that ask a running node.
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueryCommand {
+    /// Show a node and its registry
+    Status(Target),
+    /// List the services
+    Services(Services),
+    /// List instances, of one service or of all
+    Instances(Instances),
+    /// List the peers and how replication to them goes
+    Peers(Target),
+    /// Put an instance's status aside in favour of another, or end that
+    Override(Override),
+}
+
+/// Which node is asked, and how the answer is shown.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Target {
+    /// The node's base URL
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8761")]
+    pub(crate) server: String,
+    /// Print the API's JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Services {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Only services whose name contains this
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) query: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Instances {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Only this service
+    pub(crate) service: Option<String>,
+    /// Only instances whose service, id, host or IP contains this
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) query: Option<String>,
+    /// Only instances of this status
+    #[arg(long)]
+    pub(crate) status: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Override {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// The service
+    pub(crate) app: String,
+    /// The instance
+    pub(crate) id: String,
+    /// The status it has from now on: `UP`, `DOWN`, `STARTING`, `OUT_OF_SERVICE` or `UNKNOWN`
+    #[arg(required_unless_present = "clear", conflicts_with = "clear")]
+    pub(crate) status: Option<String>,
+    /// Give it back the status it reports itself
+    #[arg(long)]
+    pub(crate) clear: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn an_override_is_set_or_cleared() {
+        let parse =
+            |words: &[&str]| Args::try_parse_from([&["synod", "override", "APP", "id"], words].concat());
+        assert!(parse(&["OUT_OF_SERVICE"]).is_ok() && parse(&["--clear"]).is_ok());
+        assert!(parse(&[]).is_err() && parse(&["UP", "--clear"]).is_err());
+    }
+}
