@@ -16,6 +16,8 @@ use crate::lists::OwnInstance;
 use crate::metrics::{self, HttpMetrics, NetMetrics};
 use crate::net::{self, Limits, body::BodyLimits};
 use crate::registry::Registry;
+use crate::registry::disk::Disk;
+use crate::registry::metrics::RegistryMetrics;
 use crate::task::{self, Stop, Stopping};
 use front::Front;
 
@@ -37,7 +39,7 @@ pub struct Node {
     /// Whether it serves.
     pub health: Health,
     /// The instances.
-    pub registry: Registry,
+    pub registry: Arc<Registry>,
     /// Limits on fetches.
     pub rate_limit: RateLimit,
     /// Everything that is measured.
@@ -58,10 +60,12 @@ impl Node {
         let mut metrics = metrics::registry(clock.now().wall_ms);
         let name = if config.node.name.is_empty() { host_name() } else { config.node.name.clone() };
         let own = own_instance(&config, http.port());
+        let registry = Arc::new(Registry::new(&config.registry, clock.clone(), own, seed()));
+        metrics.register_collector(Box::new(RegistryMetrics::new(Arc::clone(&registry))));
         Self {
             http: HttpMetrics::new(&mut metrics),
             net: NetMetrics::new(&mut metrics),
-            registry: Registry::new(&config.registry, clock.clone(), own, seed()),
+            registry,
             rate_limit: RateLimit::new(config.registry.rate_limit.clone()),
             body_limits: BodyLimits {
                 bytes_max: config.http.body_bytes_max,
@@ -107,6 +111,7 @@ pub struct Running {
     data: DataDir,
     stop: Stop,
     http: JoinHandle<()>,
+    keeper: JoinHandle<Disk>,
 }
 
 /// Why a node did not start.
@@ -157,7 +162,13 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         idle_timeout: config.http.idle_timeout,
     };
     let node = Arc::new(Node::new(config, clock, data.node_id(), http_address, stopping.clone()));
+    let disk = Disk::new(data.path());
+    let restored = disk.load(&node.registry);
+    if restored > 0 {
+        tracing::info!(instances = restored, "restored the registry; provisional until renewed");
+    }
     task::spawn("registry-tick", tick(Arc::clone(&node)));
+    let keeper = task::spawn("registry-disk", keep(Arc::clone(&node), disk));
     let front = Front::new(Arc::clone(&node));
     let http = task::spawn("http", net::serve(listener, front, limits, node.net.clone(), stopping));
 
@@ -165,7 +176,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     node.registry.open();
     node.health.open_registry();
     node.health.reach(Stage::Ready);
-    Ok(Running { node, addresses, data, stop, http })
+    Ok(Running { node, addresses, data, stop, http, keeper })
 }
 
 impl Running {
@@ -175,6 +186,11 @@ impl Running {
         self.stop.give();
         if let Err(error) = self.http.await {
             tracing::error!(%error, "the HTTP listener did not stop cleanly");
+        }
+        match self.keeper.await {
+            Ok(_) if self.node.config.registry.snapshot_interval.is_zero() => {}
+            Ok(mut disk) => save(&mut disk, &self.node.registry).await,
+            Err(error) => tracing::error!(%error, "the registry was not written a last time"),
         }
         if let Err(error) = self.data.remove_addresses() {
             tracing::warn!(%error, "the addresses of this run are left behind");
@@ -190,6 +206,26 @@ async fn tick(node: Arc<Node>) {
     loop {
         interval.tick().await;
         node.registry.tick(rng.next_u64());
+    }
+}
+
+/// Writes the registry to disk now and then, until the node stops; the last time is up to who stops it.
+async fn keep(node: Arc<Node>, mut disk: Disk) -> Disk {
+    let interval = node.config.registry.snapshot_interval;
+    let mut stopping = node.stopping.clone();
+    if interval.is_zero() {
+        stopping.given().await;
+        return disk;
+    }
+    while tokio::time::timeout(interval, stopping.given()).await.is_err() {
+        save(&mut disk, &node.registry).await;
+    }
+    disk
+}
+
+async fn save(disk: &mut Disk, registry: &Registry) {
+    if let Err(error) = disk.save(registry).await {
+        tracing::error!(%error, "the registry could not be written to disk");
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub mod convert;
 pub mod disk;
+pub mod metrics;
 mod settings;
 
 use std::sync::Arc;

@@ -79,7 +79,7 @@ impl Stopping {
     /// Returns once the signal was given, also when that was before this call.
     pub async fn given(&mut self) {
         // The other end is gone only when the node is: that is a stop too.
-        let _ = self.0.wait_for(|given| *given).await;
+        drop(self.0.wait_for(|given| *given).await);
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn json(value: &Value) -> Result<(), Failure> {
 /// Prints why a command failed, with all its causes, on one line of stderr.
 pub(crate) fn error(error: &anyhow::Error) {
     // Nobody is left to tell when stderr is gone.
-    let _ = writeln!(stderr(), "synod: {error:#}");
+    drop(writeln!(stderr(), "synod: {error:#}"));
 }
 
 /// Writes to stdout; a reader that has left, such as `head`, is no failure.

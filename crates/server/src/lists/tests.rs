@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use synod_base::time::Now;
-use synod_core::registry::{Instance, Origin, Settings, Status};
+use synod_core::registry::{Instance, Origin, Port, Settings, Status};
 use synod_wire::eureka::{Limits, decode_applications};
 
 use super::*;
@@ -66,8 +66,8 @@ async fn deflated_and_plain_bodies_say_the_same_in_every_view() {
             _ => drop(registry.set_override(&app, &id, status, None, at(now))),
         }
     };
-    for round in 0..40 {
-        for k in 0..round * 4 {
+    for round in 0..16 {
+        for k in 0..round * 10 {
             // Application 0 grows large, the others stay small.
             let app = if k % 3 == 0 { k % 17 } else { 0 };
             step(&registry, app, (k * 7 + round) % 300, k * 31 + round);
@@ -140,13 +140,30 @@ async fn a_body_is_shared_until_something_changes() {
     assert_eq!(seen.len(), 2);
 }
 
+/// An instance as a Spring client describes it.
+fn spring(id: u64) -> Instance {
+    let mut rng = synod_base::rng::Rng::new(id);
+    let host = format!("ip-10-{}-{}-{}.eu-central-1.compute.internal", id % 7, rng.below(256), rng.below(256));
+    let port = 1_024 + rng.below(60_000) as i32;
+    let url = |path: &str| Some(format!("http://{host}:{port}/{path}").into());
+    Instance {
+        home_page_url: url(""),
+        status_page_url: url("actuator/info"),
+        health_check_url: url("actuator/health"),
+        ip: format!("10.{}.{}.{}", id % 7, rng.below(256), rng.below(256)).into(),
+        port: Port { number: port, enabled: true },
+        metadata: Box::new([("management.port".into(), port.to_string().into())]),
+        dirty_ms: 1_700_000_000_000 + rng.below(100_000_000),
+        host: host.clone().into(),
+        ..instance("ORDERS", &format!("{host}:orders:{port}"), Status::Up)
+    }
+}
+
 #[test]
 fn chunks_cost_little_compression() {
     let registry = Registry::new(Settings::default());
     for id in 0..2_000 {
-        let host = format!("host-{id}.example.org");
-        let described = Instance { host: host.into(), ..instance("BIG", &format!("i{id}"), Status::Up) };
-        registry.register(described, Origin::Client, at(id)).unwrap();
+        registry.register(spring(id), Origin::Client, at(id * 37)).unwrap();
     }
     let lists = Lists::new(OwnInstance::default());
     let body = plain(&lists, &registry, List::Full, JSON);

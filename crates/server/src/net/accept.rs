@@ -81,7 +81,7 @@ fn take<H: Handler>(
     let Some(ticket) = links.enter(limits.connections_max, metrics) else {
         metrics.refused.inc();
         // Best effort: whoever is above the limit is not worth waiting for.
-        let _ = stream.try_write(REFUSAL);
+        drop(stream.try_write(REFUSAL));
         return;
     };
     metrics.accepted.inc();

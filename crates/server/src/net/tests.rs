@@ -132,7 +132,7 @@ impl Client {
     /// Reads to the end of the connection; one that is reset has ended too.
     async fn rest(&mut self) -> String {
         let mut bytes = Vec::new();
-        let _ = timeout(PATIENCE, self.0.read_to_end(&mut bytes)).await.expect("the connection ends");
+        drop(timeout(PATIENCE, self.0.read_to_end(&mut bytes)).await.expect("the connection ends"));
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }

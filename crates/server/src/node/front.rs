@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use tower::ServiceExt as _;
 
 use super::Node;
-use crate::face::{eureka, native};
+use crate::face::{console, eureka, native};
 use crate::metrics::{self, Face};
 use crate::net::{self, Body};
 
@@ -57,10 +57,20 @@ impl net::Handler for Front {
             Face::Eureka => (Face::Eureka, eureka::handle(&self.node, request, peer).await),
             Face::Native => (Face::Native, self.native(request).await),
             Face::Ops => (Face::Ops, self.ops(request.method(), path).unwrap_or_else(not_found)),
-            Face::Console => (Face::Console, not_found()),
+            Face::Console => (Face::Console, console(&request)),
         };
         self.node.http.count(face, response.status());
         response
+    }
+}
+
+/// The console's files; whatever else nobody owns is not found.
+fn console(request: &Request<Incoming>) -> Response<Body> {
+    let Some(response) = console::respond(request.uri().path(), request.headers()) else { return not_found() };
+    match *request.method() {
+        Method::GET => response.map(Body::from),
+        Method::HEAD => response.map(|_| Body::empty()),
+        _ => read_only(),
     }
 }
 
