@@ -1,0 +1,81 @@
+//! The list of suites: what `cargo xtask test` runs, in this order. The list is the truth; nothing is probed for.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use crate::need::{self, Need};
+use crate::process::{Counts, cargo, count};
+use crate::{Outcome, console, fuzz, tidy};
+
+/// One run of the suites.
+pub(crate) struct Run<'a> {
+    pub root: &'a Path,
+    /// When the present suite is stopped.
+    pub deadline: Instant,
+}
+
+/// A suite of tests.
+pub(crate) struct Suite {
+    pub name: &'static str,
+    /// Runs only with `--long` or when it is named.
+    pub long: bool,
+    /// Whether it runs tests that can be counted; such a suite has failed when it ran none.
+    pub counted: bool,
+    pub needs: &'static [Need],
+    pub run: fn(&Run) -> (Counts, Outcome),
+}
+
+const fn check(name: &'static str, needs: &'static [Need], run: fn(&Run) -> (Counts, Outcome)) -> Suite {
+    Suite { name, long: false, counted: false, needs, run }
+}
+
+const fn tests(name: &'static str, needs: &'static [Need], run: fn(&Run) -> (Counts, Outcome)) -> Suite {
+    Suite { name, long: false, counted: true, needs, run }
+}
+
+pub(crate) const SUITES: &[Suite] = &[
+    check("tidy", &[need::GIT, need::NODE], |run| (Counts::default(), tidy::run(run.root))),
+    check("fmt", &[], |run| run.cargo(&["fmt", "--all", "--check"])),
+    check("clippy", &[], |run| {
+        run.cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])
+    }),
+    tests("unit", &[], |run| {
+        run.cargo(&["test", "--locked", "--workspace", "--exclude", "synod-e2e", "--no-fail-fast"])
+    }),
+    tests("fuzz", &[need::CXX], |run| fuzz::run(run.root, 2)),
+    tests("console", &[need::NODE, need::NPM, need::CHROMIUM], |run| {
+        run.all(&mut [
+            console::npm(run.root, &["ci"]),
+            console::npm(run.root, &["run", "check"]),
+            console::npm(run.root, &["run", "fresh"]),
+            console::npm(run.root, &["test"]),
+        ])
+    }),
+    tests("e2e", &[need::NODE, need::NPM, need::PYTHON, need::PYTHON_VENV, need::JAVA, need::MAVEN], |run| {
+        run.all(&mut [
+            cargo(run.root, &["build", "--locked", "--profile", "e2e", "-p", "synod"]),
+            cargo(run.root, &["test", "--locked", "-p", "synod-e2e", "--no-fail-fast"]),
+        ])
+    }),
+    Suite { long: true, ..tests("fuzz-long", &[need::CXX], |run| fuzz::run(run.root, 60)) },
+];
+
+impl Run<'_> {
+    fn cargo(&self, arguments: &[&str]) -> (Counts, Outcome) {
+        count(&mut cargo(self.root, arguments), self.deadline)
+    }
+
+    /// One step after the other; the first that fails ends the suite.
+    fn all(&self, steps: &mut [Command]) -> (Counts, Outcome) {
+        let mut counts = Counts::default();
+        for step in steps {
+            let (some, outcome) = count(step, self.deadline);
+            counts.add(some);
+            if outcome.is_err() {
+                return (counts, outcome);
+            }
+        }
+        (counts, Ok(()))
+    }
+}
