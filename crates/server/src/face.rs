@@ -3,3 +3,4 @@
 pub mod console;
 pub mod eureka;
 pub mod native;
+pub mod peer;

@@ -18,6 +18,7 @@ use crate::net::{self, Limits, body::BodyLimits};
 use crate::registry::Registry;
 use crate::registry::disk::Disk;
 use crate::registry::metrics::RegistryMetrics;
+use crate::registry::peers;
 use crate::task::{self, Stop, Stopping};
 use front::Front;
 
@@ -111,6 +112,7 @@ pub struct Running {
     data: DataDir,
     stop: Stop,
     http: JoinHandle<()>,
+    peers: JoinHandle<()>,
     keeper: JoinHandle<Disk>,
 }
 
@@ -173,10 +175,13 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let http = task::spawn("http", net::serve(listener, front, limits, node.net.clone(), stopping));
 
     data.write_addresses(&addresses)?;
-    node.registry.open();
-    node.health.open_registry();
+    if !peers::are_configured(&node.config.registry) {
+        node.registry.open();
+        node.health.open_registry();
+    }
+    let peers = task::spawn("peers", peers::run(Arc::clone(&node), http_address, seed()));
     node.health.reach(Stage::Ready);
-    Ok(Running { node, addresses, data, stop, http, keeper })
+    Ok(Running { node, addresses, data, stop, http, peers, keeper })
 }
 
 impl Running {
@@ -186,6 +191,9 @@ impl Running {
         self.stop.give();
         if let Err(error) = self.http.await {
             tracing::error!(%error, "the HTTP listener did not stop cleanly");
+        }
+        if let Err(error) = self.peers.await {
+            tracing::error!(%error, "the peers may not have heard everything");
         }
         match self.keeper.await {
             Ok(_) if self.node.config.registry.snapshot_interval.is_zero() => {}
@@ -261,7 +269,7 @@ fn announce(config: &Config) {
 }
 
 /// The machine's own name.
-fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
     if name.is_empty() { "localhost".into() } else { name.to_owned() }

@@ -5,15 +5,18 @@
 pub mod convert;
 pub mod disk;
 pub mod metrics;
+pub mod peers;
 mod settings;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use synod_base::time::Now;
+use synod_core::registry::lane::What;
 use synod_core::registry::{self as core, Change, Instance, Origin, Record, Refusal, Renewal, Status};
 use tokio::sync::watch;
 
+use self::peers::Peers;
 use crate::clock::Clock;
 use crate::config::RegistryConfig;
 use crate::lists::{Lists, OwnInstance, Texts};
@@ -24,6 +27,7 @@ pub struct Registry {
     core: core::Registry<Texts>,
     clock: Clock,
     lists: Lists,
+    peers: Peers,
     changed: watch::Sender<u64>,
     open: AtomicBool,
     epoch: u64,
@@ -37,6 +41,7 @@ impl Registry {
             epoch: clock.now().wall_ms,
             clock,
             lists: Lists::new(own),
+            peers: Peers::default(),
             changed: watch::Sender::new(0),
             open: AtomicBool::new(false),
         }
@@ -50,6 +55,11 @@ impl Registry {
     /// The bodies of the long lists.
     pub fn lists(&self) -> &Lists {
         &self.lists
+    }
+
+    /// The other nodes.
+    pub fn peers(&self) -> &Peers {
+        &self.peers
     }
 
     /// This moment.
@@ -82,13 +92,18 @@ impl Registry {
         let now = self.now();
         let change = self.core.register(instance, origin, now)?;
         self.announce(&change);
+        self.tell(What::Registered, &change.record, origin, now);
         Ok(change)
     }
 
     /// See [`core::Registry::renew`].
     pub fn renew(&self, app: &str, id: &str, dirty_ms: Option<u64>, origin: Origin) -> Renewal {
         let now = self.now();
-        self.core.renew(app, id, dirty_ms, now)
+        let renewal = self.core.renew(app, id, dirty_ms, now);
+        if let Renewal::Renewed(record) | Renewal::Outdated(record) | Renewal::Newer(record) = &renewal {
+            self.tell(What::Renewed, record, origin, now);
+        }
+        renewal
     }
 
     /// See [`core::Registry::cancel`].
@@ -96,6 +111,7 @@ impl Registry {
         let now = self.now();
         let change = self.core.cancel(app, id, now)?;
         self.announce(&change);
+        self.tell(What::Cancelled, &change.record, origin, now);
         Some(change)
     }
 
@@ -111,6 +127,7 @@ impl Registry {
         let now = self.now();
         let change = self.core.set_override(app, id, status, dirty_ms, now)?;
         self.announce(&change);
+        self.tell(What::StatusSet, &change.record, origin, now);
         Some(change.record)
     }
 
@@ -126,6 +143,7 @@ impl Registry {
         let now = self.now();
         let change = self.core.clear_override(app, id, status, dirty_ms, now)?;
         self.announce(&change);
+        self.tell(What::OverrideCleared, &change.record, origin, now);
         Some(change.record)
     }
 
@@ -135,11 +153,24 @@ impl Registry {
     }
 
     /// See [`core::Registry::set_metadata`].
-    pub fn set_metadata(&self, app: &str, id: &str, edits: &[(&str, Option<&str>)]) -> Option<Arc<Record>> {
+    pub fn set_metadata(
+        &self,
+        app: &str,
+        id: &str,
+        edits: &[(&str, Option<&str>)],
+    ) -> Result<Option<Arc<Record>>, Refusal> {
         let now = self.now();
-        let change = self.core.set_metadata(app, id, edits, now)?;
+        let Some(change) = self.core.set_metadata(app, id, edits, now)? else { return Ok(None) };
         self.announce(&change);
-        Some(change.record)
+        self.tell(What::Registered, &change.record, Origin::Client, now);
+        Ok(Some(change.record))
+    }
+
+    /// Peers hear of what a client did here, and of nothing else: one hop only.
+    fn tell(&self, what: What, record: &Arc<Record>, origin: Origin, now: Now) {
+        if origin == Origin::Client {
+            self.peers.tell(what, record, now);
+        }
     }
 
     /// Evicts what ran out; see [`core::Registry::tick`].

@@ -3,4 +3,6 @@
 //! Nothing here does I/O, reads a clock or knows a rule of the registry. The types mirror what stands on
 //! the wire, not what a server makes of it; each face maps them to and from the core's types.
 
+pub mod dns;
 pub mod eureka;
+pub mod peer;

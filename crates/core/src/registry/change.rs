@@ -28,7 +28,15 @@ pub enum Refusal {
     /// As many instances as allowed are registered.
     #[error("the registry holds its limit of {0} instances")]
     Full(u64),
+    /// With these, the instance would have too many metadata keys.
+    #[error("an instance may have {0} metadata keys")]
+    MetadataKeys(usize),
+    /// With these, the instance's metadata would be too long.
+    #[error("an instance may have {0} bytes of metadata")]
+    MetadataBytes(usize),
 }
+
+type Pair = (Box<str>, Box<str>);
 
 impl<C: Default> Registry<C> {
     /// Registers an instance, or replaces its description. The lease starts anew.
@@ -191,6 +199,7 @@ impl<C: Default> Registry<C> {
             cancelled: kind == ChangeKind::Cancelled,
             stamp_ms: lease.stamp_ms(),
             duration_s: old.instance.duration_s,
+            buried_mono: 0,
             ticket: 0,
         };
         self.bury(application, id, tomb, now);
@@ -199,6 +208,7 @@ impl<C: Default> Registry<C> {
 
     /// Remembers an end for two lease times.
     pub(super) fn bury(&self, application: &mut Application, id: &str, mut tomb: Tomb, now: Now) {
+        tomb.buried_mono = now.mono_ms as i64;
         let until = now.mono_ms + 2_000 * u64::from(tomb.duration_s);
         (tomb.ticket, _) = self.expiry().file(&application.name, id, until);
         application.tombs.insert(id.into(), tomb);
@@ -257,14 +267,15 @@ impl<C: Default> Registry<C> {
             lease.touch(now);
             let mut record = Record::clone(&lease.record);
             record.provisional = false;
-            if !edit(&mut record) {
+            if edit(&mut record) {
+                record.action = Action::Modified;
+                record.override_ms = now.wall_ms.max(record.override_ms + 1);
+                record.dirty_ms = record.dirty_ms.max(dirty_ms.unwrap_or(0));
+                if record.status == Status::Up && record.up_ms == 0 {
+                    record.up_ms = now.wall_ms;
+                }
+            } else if !lease.record.provisional {
                 return Some(Change { kind: ChangeKind::StatusChanged, record: Arc::clone(&lease.record) });
-            }
-            record.action = Action::Modified;
-            record.override_ms = now.wall_ms.max(record.override_ms + 1);
-            record.dirty_ms = record.dirty_ms.max(dirty_ms.unwrap_or(0));
-            if record.status == Status::Up && record.up_ms == 0 {
-                record.up_ms = now.wall_ms;
             }
             Some(self.amend(lease, record, now))
         })
@@ -282,34 +293,47 @@ impl<C: Default> Registry<C> {
         });
     }
 
-    /// Sets and (with `None`) deletes metadata; the instance counts as registered again (`eureka.md` 1.8).
+    /// Sets and (with `None`) deletes metadata; the instance counts as registered again (`eureka.md` 1.8). `None` when nobody
+    /// of that name is there.
     pub fn set_metadata(
         &self,
         app: &str,
         id: &str,
         edits: &[(&str, Option<&str>)],
         now: Now,
-    ) -> Option<Change> {
+    ) -> Result<Option<Change>, Refusal> {
         self.change(app, |application| {
-            let lease = application.leases.get(id)?;
-            let (old, heard) = (Arc::clone(&lease.record), Heard::after(lease.stamp_ms(), now));
-            let mut metadata = old.instance.metadata.to_vec();
-            for (key, value) in edits {
-                let place = metadata.iter().position(|(other, _)| &**other == *key);
-                match (place, value) {
-                    (Some(at), Some(value)) => metadata[at].1 = (*value).into(),
-                    (Some(at), None) => drop(metadata.remove(at)),
-                    (None, Some(value)) => metadata.push(((*key).into(), (*value).into())),
-                    (None, None) => {}
-                }
-            }
+            let Some(lease) = application.leases.get(id) else { return Ok(None) };
+            let old = Arc::clone(&lease.record);
+            let metadata = self.edited(&old.instance.metadata, edits)?;
             let instance = Instance { metadata: metadata.into(), ..Instance::clone(&old.instance) };
             let override_ms = now.wall_ms.max(old.override_ms + 1);
             let mut record = self.record(Arc::new(instance), Some(&old), override_ms, Origin::Peer, now);
             record.status = old.status;
-            let record = self.enter(application, record, ChangeKind::Replaced, heard, now);
-            Some(Change { kind: ChangeKind::Replaced, record })
+            let record = self.enter(application, record, ChangeKind::Replaced, Heard::now(now), now);
+            Ok(Some(Change { kind: ChangeKind::Replaced, record }))
         })
+    }
+
+    fn edited(&self, metadata: &[Pair], edits: &[(&str, Option<&str>)]) -> Result<Vec<Pair>, Refusal> {
+        let mut metadata = metadata.to_vec();
+        for (key, value) in edits {
+            let place = metadata.iter().position(|(other, _)| &**other == *key);
+            match (place, value) {
+                (Some(at), Some(value)) => metadata[at].1 = (*value).into(),
+                (Some(at), None) => drop(metadata.remove(at)),
+                (None, Some(value)) => metadata.push(((*key).into(), (*value).into())),
+                (None, None) => {}
+            }
+        }
+        let (keys_max, bytes_max) = (self.settings.metadata_keys_max, self.settings.metadata_bytes_max);
+        if metadata.len() > keys_max {
+            return Err(Refusal::MetadataKeys(keys_max));
+        }
+        if metadata.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > bytes_max {
+            return Err(Refusal::MetadataBytes(bytes_max));
+        }
+        Ok(metadata)
     }
 
     /// A restored instance was heard of, here or `elsewhere`: from now on it counts like any other.

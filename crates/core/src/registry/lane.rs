@@ -180,12 +180,18 @@ impl Lane {
         } else if self.places.len() >= self.settings.queue_max {
             self.overflowed = true;
             // A change is worth more than a heartbeat, which is told again.
-            let Some((_, spared)) = self.heartbeats.pop_last().filter(|_| !entry.is_heartbeat()) else { return };
+            let spared = if entry.is_heartbeat() { None } else { self.heartbeats.pop_last() };
+            let Some((_, spared)) = spared else { return };
             self.places.remove(&Key(Arc::clone(&spared.record.instance)));
         }
         self.places.insert(key, at);
         let queue = if entry.is_heartbeat() { &mut self.heartbeats } else { &mut self.changes };
         queue.insert(at, entry);
+    }
+
+    /// Notes that news were lost.
+    pub fn lose(&mut self) {
+        self.overflowed = true;
     }
 
     /// Forgets everything that waits.
@@ -333,6 +339,13 @@ impl Lane {
             self.enqueue(place, entry, true);
         }
         0
+    }
+
+    /// The batch in flight is given up without a pause: its items go back.
+    pub fn abandon(&mut self) {
+        for (place, entry, _) in self.flight.take().into_iter().flat_map(|flight| flight.entries) {
+            self.enqueue(place, entry, true);
+        }
     }
 
     /// When [`Self::poll`] is worth calling again, on the monotonic clock; `None` while a batch is in flight or nothing

@@ -153,8 +153,18 @@ pub struct Tomb {
     pub stamp_ms: u64,
     /// How long its leases were, in seconds.
     pub duration_s: u32,
+    /// Monotonic time at which it was noted.
+    pub(super) buried_mono: i64,
     /// The entry of the expiry index that ends it.
     pub(super) ticket: u64,
+}
+
+impl Tomb {
+    /// Whether a sign of life of the version that ended is none of a later life. After an eviction, one is that is named
+    /// later than the last one known or, where wall clocks differ, that was given after the eviction.
+    pub(super) fn outweighs(&self, heard: Heard) -> bool {
+        self.cancelled || (heard.stamp_ms <= self.stamp_ms && heard.mono_ms <= self.buried_mono)
+    }
 }
 
 /// The leases of one application.

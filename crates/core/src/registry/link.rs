@@ -19,7 +19,7 @@ use super::listing::Change;
 use super::merge::{End, Merged, News};
 use super::store::Registry;
 use super::survey::{Ended, Sign};
-use super::sync::{Answer, Ask, Exchanged, Greeting, Notice, Reply, Start, Sync, SyncSettings, listed};
+use super::sync::{Answer, Ask, Exchanged, Greeting, Notice, Reply, Start, Sync, SyncSettings};
 
 /// What is known of who the peer is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -115,6 +115,11 @@ impl Link {
         }
     }
 
+    /// Something that the peer has to hear of was lost on the way to [`Self::tell`]: everything is told again.
+    pub fn lost(&mut self) {
+        self.lane.lose();
+    }
+
     /// The next batch, when one is due.
     pub fn poll_batch<C: Default>(&mut self, registry: &Registry<C>, now: Now) -> Option<(Dialect, Batch)> {
         let dialect = self.peer.dialect()?;
@@ -130,7 +135,14 @@ impl Link {
                 self.lane.tell(Told { what: What::Renewed, record, heard }, now);
             }
         }
-        Some((dialect, self.lane.poll(dialect, now)?))
+        let mut batch = self.lane.poll(dialect, now)?;
+        for item in &mut batch.items {
+            // The lease may have been renewed since, here or through another node.
+            if let Some((_, heard)) = registry.told(&item.record.instance.app, &item.record.instance.id) {
+                item.heard = heard;
+            }
+        }
+        Some((dialect, batch))
     }
 
     /// The peer answered a batch, item by item. Returns what changed here.
@@ -188,6 +200,11 @@ impl Link {
         self.failure(failure, now);
     }
 
+    /// Whatever became of the batch in flight will never be known: it is due again at once.
+    pub fn abandon_batch(&mut self) {
+        self.lane.abandon();
+    }
+
     /// The next question, when one is due.
     pub fn poll_ask<C: Default>(&mut self, registry: &Registry<C>, now: Now) -> Option<(u64, Ask)> {
         self.sync.poll(registry, now)
@@ -222,11 +239,9 @@ impl Link {
                 self.sync.exchanged(now);
                 changes
             }
-            Reply::List(theirs) => {
-                let had_data = !theirs.is_empty();
-                let outcome = listed::compare(registry, theirs, now);
+            Reply::Listed(outcome) => {
                 outcome.told.into_iter().for_each(|told| self.lane.tell(told, now));
-                self.sync.listed(had_data, now);
+                self.sync.listed(outcome.had_data, now);
                 outcome.changes
             }
         }

@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError};
 use synod_base::time::Now;
 
 use super::instance::{Action, Instance, Rank, Record, Status};
-use super::lease::{Application, Heard, Tomb};
+use super::lease::{Application, Heard, Lease, Tomb};
 use super::listing::{Change, ChangeKind};
 use super::store::Registry;
 use super::survey::Sign;
@@ -127,13 +127,18 @@ pub enum Standing {
 impl<C: Default> Registry<C> {
     /// Another node holds this. If it heard of the instance later than this node, the lease goes on accordingly.
     pub fn attend(&self, sign: &Sign, now: Now) -> Standing {
+        self.attend_with(sign, now, |lease, heard| lease.learn(heard))
+    }
+
+    fn attend_with(&self, sign: &Sign, now: Now, note: impl FnOnce(&Lease, Heard)) -> Standing {
+        let heard = Heard::elsewhere(now, sign.age_ms, sign.stamp_ms);
         let shard = self.shard(&sign.app).read().unwrap_or_else(PoisonError::into_inner);
         let Some(application) = shard.get(&sign.app) else { return Standing::Wanted };
         if let Some(lease) = application.leases.get(&sign.id) {
             if lease.record.provisional {
                 return Standing::Wanted;
             }
-            lease.learn(Heard::elsewhere(now, sign.age_ms, sign.stamp_ms));
+            note(lease, heard);
             return match sign.rank.cmp(&lease.rank) {
                 Ordering::Less => Standing::Newer(News::of(&lease.record, lease.heard(), now)),
                 Ordering::Equal => Standing::Same,
@@ -142,14 +147,24 @@ impl<C: Default> Registry<C> {
         }
         match application.tombs.get(&sign.id).filter(|tomb| sign.rank <= tomb.rank) {
             Some(tomb) if tomb.cancelled => Standing::Ended(End::from(tomb)),
-            Some(tomb) if sign.stamp_ms <= tomb.stamp_ms => Standing::Void,
+            Some(tomb) if tomb.outweighs(heard) => Standing::Void,
             _ => Standing::Wanted,
         }
     }
 
-    /// Like [`Self::attend`] for a heartbeat that the other node passes on: it counts as a renewal.
+    /// Like [`Self::attend`] for a heartbeat that the other node passes on: it counts as a renewal, whatever its stamp. A
+    /// node whose clock is behind is told the later stamp, so that its next heartbeat has a greater one.
     pub fn renew_by(&self, sign: &Sign, now: Now) -> Standing {
-        let standing = self.attend(sign, now);
+        let mut behind = None;
+        let mut standing = self.attend_with(sign, now, |lease, heard| {
+            behind = (heard.stamp_ms < lease.stamp_ms()).then(|| Arc::clone(&lease.record));
+            lease.renew(heard);
+        });
+        if let (Standing::Same, Some(record)) = (&standing, behind)
+            && let Some((_, heard)) = self.told(&sign.app, &sign.id)
+        {
+            standing = Standing::Newer(News::of(&record, heard, now));
+        }
         if matches!(standing, Standing::Same | Standing::Newer(_)) {
             self.received.fetch_add(1, Relaxed);
         }
@@ -192,7 +207,7 @@ impl<C: Default> Registry<C> {
                     return Merged::Ended(End::from(tomb));
                 }
                 // Evicted here, and no heartbeat since: for the teller it will run out as well.
-                if heard.stamp_ms <= tomb.stamp_ms {
+                if tomb.outweighs(heard) {
                     return Merged::Same;
                 }
             }
@@ -232,7 +247,7 @@ impl<C: Default> Registry<C> {
             }
             let End { rank, stamp_ms, duration_s } = end;
             let stamp_ms = known.map_or(stamp_ms, |tomb| tomb.stamp_ms.max(stamp_ms));
-            self.bury(application, id, Tomb { rank, cancelled: true, stamp_ms, duration_s, ticket: 0 }, now);
+            self.bury(application, id, Tomb { rank, cancelled: true, stamp_ms, duration_s, buried_mono: 0, ticket: 0 }, now);
             Merged::Same
         })
     }

@@ -26,6 +26,10 @@ pub struct Settings {
     pub delta_retention_ms: u64,
     /// Instances held at most; a registration beyond is refused.
     pub instances_max: u64,
+    /// Metadata keys of one instance at most, after an update.
+    pub metadata_keys_max: usize,
+    /// Bytes of metadata of one instance at most, after an update.
+    pub metadata_bytes_max: usize,
     /// Java's doubled leases (`registry.compat.double_lease`).
     pub double_lease: bool,
     /// Java's sticky client-side OUT_OF_SERVICE (`registry.compat.sticky_out_of_service`).
@@ -42,6 +46,8 @@ impl Default for Settings {
             keyed: Keyed::default(),
             delta_retention_ms: 180_000,
             instances_max: 2_000_000,
+            metadata_keys_max: 512,
+            metadata_bytes_max: 64 << 10,
             double_lease: false,
             sticky_out_of_service: false,
             tick_ms: 1_000,
@@ -302,6 +308,11 @@ impl<C: Default> Registry<C> {
     pub fn preservation_view(&self) -> (View, usize) {
         let view = self.preservation().view();
         (view, self.expiry().overdue())
+    }
+
+    /// Whether leases that ran out are evicted now.
+    pub fn is_expiring(&self) -> bool {
+        self.expires.load(Relaxed)
     }
 
     /// Switches self-preservation on or off.

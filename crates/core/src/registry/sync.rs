@@ -31,8 +31,10 @@ pub use self::serve::{Answer, Notice, changes, compare, exchange};
 
 /// Fading leases named in one round at most.
 const FADING_MAX: usize = 10_000;
-/// Records on either side of one exchange at most, unless a single bucket holds more.
-const EXCHANGE_MAX: u32 = 2_000;
+/// Records on either side of one exchange, unless a single bucket holds more: some milliseconds of work.
+const EXCHANGE_RECORDS: u32 = 500;
+/// Exchanges that a whole registry is divided into at most, because each looks through all of it once.
+const EXCHANGES_MAX: u32 = 64;
 
 /// What a node asks a peer.
 #[derive(Clone, Debug)]
@@ -46,8 +48,11 @@ pub enum Ask {
     },
     /// Here is what I hold of these buckets; what do you?
     Exchange(Holdings),
-    /// Give me your whole list (Java peers).
-    List,
+    /// Give me your whole list (Java peers); to be compared with [`listed::compare`].
+    List {
+        /// Whether this is the first round with the peer.
+        first: bool,
+    },
 }
 
 /// What a node holds of some buckets.
@@ -70,8 +75,8 @@ pub enum Reply {
     Compared(Compared),
     /// To [`Ask::Exchange`].
     Exchanged(Exchanged),
-    /// To [`Ask::List`].
-    List(Vec<News>),
+    /// To [`Ask::List`]: what comparing the list came to.
+    Listed(listed::Outcome),
 }
 
 /// Who a peer is.
@@ -191,7 +196,7 @@ impl Sync {
                 }
             }
             Phase::Exchange(left) => Ask::Exchange(holdings(registry, left.front()?, now)),
-            Phase::List => Ask::List,
+            Phase::List => Ask::List { first: self.start.is_none() },
         };
         self.last_number += 1;
         self.asked = Some(self.last_number);
@@ -216,13 +221,17 @@ impl Sync {
     pub fn compared<C: Default>(&mut self, registry: &Registry<C>, theirs: &[Bucket], now: Now) {
         self.had_data = theirs.iter().any(|bucket| bucket.count > 0);
         let mut parcels: VecDeque<Vec<u16>> = VecDeque::new();
-        let mut size = EXCHANGE_MAX;
-        for (number, (ours, theirs)) in registry.fingerprint().iter().zip(theirs).enumerate() {
+        let ours = registry.fingerprint();
+        let larger = |(ours, theirs): (&Bucket, &Bucket)| ours.count.max(theirs.count);
+        let total = ours.iter().zip(theirs).map(larger).fold(0, u32::saturating_add);
+        let parcel_max = EXCHANGE_RECORDS.max(total / EXCHANGES_MAX);
+        let mut size = parcel_max;
+        for (number, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
             if ours == theirs {
                 continue;
             }
             let records = ours.count.max(theirs.count);
-            match parcels.back_mut().filter(|_| size.saturating_add(records) <= EXCHANGE_MAX) {
+            match parcels.back_mut().filter(|_| size.saturating_add(records) <= parcel_max) {
                 Some(parcel) => parcel.push(number as u16),
                 None => {
                     parcels.push_back(vec![number as u16]);

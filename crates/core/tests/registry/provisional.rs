@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use synod_core::registry::lease::Heard;
 use synod_core::registry::merge::{Merged, News};
-use synod_core::registry::{Registry, Settings};
+use synod_core::registry::{Registry, Settings, Status};
 
 use super::support::*;
 
@@ -55,9 +55,11 @@ fn what_is_known_already_stays() {
 
 #[test]
 fn each_sign_of_life_confirms() {
-    let signs: [(&str, &dyn Fn(&Registry)); 4] = [
+    let signs: [(&str, &dyn Fn(&Registry)); 6] = [
         ("renewal", &|registry| drop(registry.renew("CART", "a", None, s(110)))),
         ("registration", &|registry| drop(register(registry, instance("CART", "a", 2), s(110)))),
+        ("override", &|registry| drop(registry.set_override("CART", "a", Status::Down, None, s(110)))),
+        ("its own status", &|registry| drop(registry.set_override("CART", "a", Status::Up, None, s(110)))),
         ("same news", &|registry| drop(registry.merge(news(1, 110, 0), s(110)))),
         ("later news", &|registry| drop(registry.merge(news(3, 110, 0), s(110)))),
     ];

@@ -14,6 +14,8 @@ settings! {
         peers_file: String = "registry.peers_file", Kind::Text, "", "/etc/synod/peers";
         /// A DNS name that tells the peers: `srv:NAME`, `a:HOST:PORT` or `txt:NAME`.
         peers_dns: String = "registry.peers_dns", Kind::Text, "", "srv:_eureka._tcp.example.org";
+        /// The DNS server that is asked for `registry.peers_dns`, an address or `address:port`; empty: the system's.
+        dns_server: String = "registry.dns_server", Kind::Text, "", "10.0.0.2:53";
         /// A URL that answers a JSON list of the peers' base URLs.
         peers_url: String = "registry.peers_url", Kind::Text, "", "http://inventory.example.org/eureka-peers";
         /// How often the file, the DNS name and the URL are asked again.

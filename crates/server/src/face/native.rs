@@ -46,6 +46,7 @@ pub fn router(node: &Arc<Node>) -> Router {
         .routes(routes!(overview::registry))
         .routes(routes!(overview::preserve))
         .routes(routes!(overview::recent))
+        .routes(routes!(overview::peers))
         .routes(routes!(services::services))
         .routes(routes!(services::service))
         .routes(routes!(services::of_service))

@@ -143,7 +143,8 @@ async fn a_body_is_shared_until_something_changes() {
 /// An instance as a Spring client describes it.
 fn spring(id: u64) -> Instance {
     let mut rng = synod_base::rng::Rng::new(id);
-    let host = format!("ip-10-{}-{}-{}.eu-central-1.compute.internal", id % 7, rng.below(256), rng.below(256));
+    let host =
+        format!("ip-10-{}-{}-{}.eu-central-1.compute.internal", id % 7, rng.below(256), rng.below(256));
     let port = 1_024 + rng.below(60_000) as i32;
     let url = |path: &str| Some(format!("http://{host}:{port}/{path}").into());
     Instance {

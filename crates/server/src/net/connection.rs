@@ -101,6 +101,9 @@ pub(super) async fn serve<H: Handler>(
     link: &Arc<Link>,
     timed_out: &Counter,
 ) {
+    if !speaks(&stream, limits, link, timed_out).await {
+        return;
+    }
     let service = service_fn(|request| {
         link.active.store(true, Ordering::Relaxed);
         link.set(Phase::Busy);
@@ -145,6 +148,24 @@ pub(super) async fn serve<H: Handler>(
         }
     })
     .await;
+}
+
+/// Waits for the first byte: who never says anything costs a socket, but none of hyper's buffers.
+async fn speaks(stream: &TcpStream, limits: Limits, link: &Link, timed_out: &Counter) -> bool {
+    let mut patience = pin!(sleep(limits.header_timeout));
+    poll_fn(|cx| {
+        link.watch(cx.waker());
+        if link.draining.load(Ordering::Relaxed) {
+            return Poll::Ready(false);
+        }
+        if stream.poll_read_ready(cx).is_ready() {
+            return Poll::Ready(true);
+        }
+        ready!(patience.as_mut().poll(cx));
+        timed_out.inc();
+        Poll::Ready(false)
+    })
+    .await
 }
 
 /// What the watchdog found.

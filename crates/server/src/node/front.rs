@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use tower::ServiceExt as _;
 
 use super::Node;
-use crate::face::{console, eureka, native};
+use crate::face::{console, eureka, native, peer};
 use crate::metrics::{self, Face};
 use crate::net::{self, Body};
 
@@ -55,6 +55,9 @@ impl net::Handler for Front {
         let path = request.uri().path();
         let (face, response) = match owner(path, &self.node.config.registry.context_path) {
             Face::Eureka => (Face::Eureka, eureka::handle(&self.node, request, peer).await),
+            Face::Native if path.starts_with(peer::PREFIX) => {
+                (Face::Native, peer::handle(&self.node, request).await)
+            }
             Face::Native => (Face::Native, self.native(request).await),
             Face::Ops => (Face::Ops, self.ops(request.method(), path).unwrap_or_else(not_found)),
             Face::Console => (Face::Console, console(&request)),
@@ -66,7 +69,9 @@ impl net::Handler for Front {
 
 /// The console's files; whatever else nobody owns is not found.
 fn console(request: &Request<Incoming>) -> Response<Body> {
-    let Some(response) = console::respond(request.uri().path(), request.headers()) else { return not_found() };
+    let Some(response) = console::respond(request.uri().path(), request.headers()) else {
+        return not_found();
+    };
     match *request.method() {
         Method::GET => response.map(Body::from),
         Method::HEAD => response.map(|_| Body::empty()),

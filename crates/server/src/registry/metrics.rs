@@ -35,27 +35,65 @@ impl Collector for RegistryMetrics {
         for status in Status::ALL {
             statuses.get_or_create_owned(&[("status", status.as_str())]).set(totals.of(status) as i64);
         }
-        let family = encoder.encode_descriptor("registry_instances", "Instances by status", None, statuses.metric_type())?;
+        let family = encoder.encode_descriptor(
+            "registry_instances",
+            "Instances by status",
+            None,
+            statuses.metric_type(),
+        )?;
         statuses.encode(family)?;
         let version = ConstCounter::new(core.version());
         let help = "Changes of the registry since the start";
-        version.encode(encoder.encode_descriptor("registry_changes", help, None, version.metric_type())?)?;
+        version.encode(encoder.encode_descriptor(
+            "registry_changes",
+            help,
+            None,
+            version.metric_type(),
+        )?)?;
 
         let flag = |on: bool| f64::from(u8::from(on));
         let below = preservation.received_per_minute <= preservation.threshold_per_minute;
         let gauges = [
             ("registry_applications", "Applications with at least one instance", totals.applications as f64),
-            ("registry_provisional_instances", "Instances restored from disk and not heard of since", totals.provisional as f64),
-            ("registry_protected_instances", "Expired instances that self-preservation keeps", protected as f64),
-            ("registry_self_preservation_active", "1 while self-preservation holds evictions back", flag(preservation.active)),
+            (
+                "registry_provisional_instances",
+                "Instances restored from disk and not heard of since",
+                totals.provisional as f64,
+            ),
+            (
+                "registry_protected_instances",
+                "Expired instances that self-preservation keeps",
+                protected as f64,
+            ),
+            (
+                "registry_self_preservation_active",
+                "1 while self-preservation holds evictions back",
+                flag(preservation.active),
+            ),
             ("registry_open", "1 when lists may be read", flag(self.0.is_open())),
-            ("eureka_num_of_renews_in_last_min", "Renewals of the last minute", preservation.received_per_minute),
-            ("eureka_num_of_renews_per_min_threshold", "Renewals below which self-preservation begins", preservation.threshold_per_minute),
+            (
+                "eureka_num_of_renews_in_last_min",
+                "Renewals of the last minute",
+                preservation.received_per_minute,
+            ),
+            (
+                "eureka_num_of_renews_per_min_threshold",
+                "Renewals below which self-preservation begins",
+                preservation.threshold_per_minute,
+            ),
             ("eureka_is_below_renew_threshold", "1 when fewer renewals came than the threshold", flag(below)),
             ("eureka_local_registry_size", "Instances", totals.instances() as f64),
             ("eureka_should_allow_access", "1 when lists may be read", flag(self.0.is_open())),
-            ("eureka_is_lease_expiration_enabled", "1 when expired leases are evicted", flag(core.is_expiring())),
-            ("eureka_is_self_preservation_mode_enabled", "1 when self-preservation is switched on", flag(preservation.enabled)),
+            (
+                "eureka_is_lease_expiration_enabled",
+                "1 when expired leases are evicted",
+                flag(core.is_expiring()),
+            ),
+            (
+                "eureka_is_self_preservation_mode_enabled",
+                "1 when self-preservation is switched on",
+                flag(preservation.enabled),
+            ),
         ];
         for (name, help, value) in gauges {
             let gauge = ConstGauge::new(value);

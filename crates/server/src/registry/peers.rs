@@ -6,11 +6,13 @@
 //! | `client` | HTTP with limits, and what its failures mean |
 //! | `synod`, `eureka` | the two dialects, between the core's words and the wire's |
 //! | `source` | where the list of peers comes from |
-//! | `start` | the first round with everybody, then opening; this node as its own instance |
+//! | `start` | the first round with everybody, opening, changes of the list, the end |
+//! | `own` | this node as an instance of its own registry |
 
 mod carry;
 mod client;
 mod eureka;
+mod own;
 mod source;
 mod start;
 pub mod synod;
@@ -27,7 +29,7 @@ use synod_core::registry::lease::Heard;
 use synod_core::registry::link::{Link, LinkSettings, Peer};
 use synod_core::registry::sync::SyncSettings;
 use synod_core::registry::{Record, Status};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::config::RegistryConfig;
 use client::Target;
@@ -42,14 +44,43 @@ pub struct Peers(Arc<ArcSwap<Vec<Arc<Handle>>>>);
 #[derive(Debug)]
 struct Handle {
     target: Target,
+    inbox: Mutex<Inbox>,
     link: Mutex<Link>,
     /// A batch may be due.
     batch: Notify,
     /// A question may be due.
     ask: Notify,
-    /// The peer is no longer on the list.
-    gone: tokio::sync::watch::Sender<bool>,
+    /// Whether its task should end.
+    end: watch::Sender<End>,
+    /// Changes with each question that was settled.
+    round: watch::Sender<u64>,
     last_error: Mutex<Option<String>>,
+}
+
+/// What was told since the peer's task last looked.
+#[derive(Debug, Default)]
+struct Inbox {
+    told: Vec<Told>,
+    /// Something did not fit in.
+    lost: bool,
+    /// The task sleeps until something is told.
+    idle: bool,
+}
+
+/// News in an inbox at most: what comes in while a whole registry is compared, at full load.
+const INBOX_MAX: usize = 100_000;
+/// So many heartbeats are company enough.
+const COMPANY: usize = 200;
+
+/// When the task of a peer ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It goes on.
+    NotYet,
+    /// The peer is no longer on the list.
+    Now,
+    /// The node stops: when the peer heard everything.
+    Flush,
 }
 
 /// A peer as an operator is shown it.
@@ -83,7 +114,7 @@ impl Peers {
     /// A client did this here: every peer has to hear of it. Costs nothing when there are none.
     pub fn tell(&self, what: What, record: &Arc<Record>, now: Now) {
         for peer in self.0.load().iter() {
-            peer.tell(Told { what, record: Arc::clone(record), heard: Heard::now(now) }, now);
+            peer.tell(Told { what, record: Arc::clone(record), heard: Heard::now(now) });
         }
     }
 
@@ -115,7 +146,7 @@ impl Peers {
         }
         list.sort_by(|a, b| a.target.url.cmp(&b.target.url));
         for left in old.iter().filter(|peer| !list.iter().any(|kept| Arc::ptr_eq(kept, peer))) {
-            left.gone.send_replace(true);
+            left.end.send_replace(End::Now);
         }
         self.0.store(Arc::new(list));
         newcomers
@@ -126,10 +157,12 @@ impl Handle {
     fn new(target: Target, link: Link) -> Self {
         Self {
             target,
+            inbox: Mutex::default(),
             link: Mutex::new(link),
             batch: Notify::new(),
             ask: Notify::new(),
-            gone: tokio::sync::watch::Sender::new(false),
+            end: watch::Sender::new(End::NotYet),
+            round: watch::Sender::new(0),
             last_error: Mutex::new(None),
         }
     }
@@ -138,16 +171,48 @@ impl Handle {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, told: Told, now: Now) {
-        let mut link = self.link();
-        let before = link.next_batch_wake();
-        link.tell(told, now);
-        let after = link.next_batch_wake();
-        drop(link);
-        // Its task sleeps until `before`: a thousand heartbeats a second must not wake it a thousand times.
-        if after.is_some_and(|after| before.is_none_or(|before| after < before)) {
+    /// Puts news where the peer's task finds them. The link itself is not touched: its lock is held while it compares whole
+    /// registries, and who tells is a client's request.
+    fn tell(&self, told: Told) {
+        let mut inbox = self.inbox();
+        if inbox.told.len() >= INBOX_MAX {
+            inbox.lost = true;
+            return;
+        }
+        // Heartbeats wait for company, and a thousand of them a second must not wake the task a thousand times.
+        let wakes = inbox.idle || told.what != What::Renewed || inbox.told.len() + 1 == COMPANY;
+        inbox.idle = false;
+        inbox.told.push(told);
+        drop(inbox);
+        if wakes {
             self.batch.notify_one();
         }
+    }
+
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands the link what was told since the last time.
+    fn deliver(&self, now: Now) {
+        let (told, lost) = {
+            let mut inbox = self.inbox();
+            (std::mem::take(&mut inbox.told), std::mem::take(&mut inbox.lost))
+        };
+        let mut link = self.link();
+        told.into_iter().for_each(|told| link.tell(told, now));
+        if lost {
+            link.lost();
+        }
+    }
+
+    /// When there may be a batch to send; `None`: when something is told.
+    fn next_batch_wake(&self) -> Option<u64> {
+        let wake = self.link().next_batch_wake();
+        let mut inbox = self.inbox();
+        let waits = inbox.told.iter().any(|told| told.what != What::Renewed);
+        inbox.idle = wake.is_none() && inbox.told.is_empty();
+        if waits || (wake.is_none() && !inbox.told.is_empty()) { Some(0) } else { wake }
     }
 
     fn note_error(&self, error: Option<String>) {
@@ -184,6 +249,12 @@ impl Handle {
             last_error,
         }
     }
+}
+
+/// Whether a node with this configuration may have peers: one without opens at once.
+pub fn are_configured(config: &RegistryConfig) -> bool {
+    let RegistryConfig { peers, peers_file, peers_dns, peers_url, .. } = config;
+    !(peers.is_empty() && peers_file.is_empty() && peers_dns.is_empty() && peers_url.is_empty())
 }
 
 fn link_settings(config: &RegistryConfig) -> LinkSettings {

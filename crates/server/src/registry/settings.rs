@@ -19,6 +19,8 @@ pub(super) fn settings(config: &RegistryConfig, seed: u64) -> Settings {
         keyed: Keyed(seed),
         delta_retention_ms: millis(config.delta_retention),
         instances_max: config.instances_max as u64,
+        metadata_keys_max: config.metadata_keys_max,
+        metadata_bytes_max: config.instance_bytes_max,
         double_lease: compat.double_lease,
         sticky_out_of_service: compat.sticky_out_of_service,
         tick_ms: millis(config.eviction_interval),

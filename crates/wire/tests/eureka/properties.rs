@@ -160,7 +160,10 @@ proptest! {
 
     #[test]
     fn batches_give_back_what_was_written(
-        parts in vec((option::of(text(Format::Json)), any::<Option<i64>>(), option::of(instance(Format::Json))), 0..4),
+        parts in vec(
+            (option::of(text(Format::Json)), any::<Option<i64>>(), option::of(instance(Format::Json))),
+            0..4,
+        ),
     ) {
         let items: Vec<BatchItem<'_>> = parts
             .into_iter()

@@ -161,15 +161,15 @@ fn xml_dialects() {
     assert_eq!((minimal.port, minimal.secure_port), (Port::DEFAULT, Port::DEFAULT_SECURE));
     assert_eq!(minimal.status, Status::Up);
 
-    let odd = xml(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- by hand -->\n<instance>\n\
+    let odd = xml("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- by hand -->\n<instance>\n\
          <new><deep a='1'><er/></deep>&amp;</new>\n<status> out_of_service </status>\n\
-         <overriddenStatus>Down</overriddenStatus>\n<port enabled='false'>\n 81\n</port><securePort>444</securePort>\n\
+         <overriddenStatus>Down</overriddenStatus>\n\
+         <port enabled='false'>\n 81\n</port><securePort>444</securePort>\n\
          <leaseInfo><evictionDurationInSecs>90</evictionDurationInSecs><durationInSecs>many</durationInSecs>\
          <renewalIntervalInSecs>7</renewalIntervalInSecs></leaseInfo>\n\
-         <metadata><k__1>a &lt;b&gt; &#x41;&#66;</k__1><price_->\r\n</price_-><x><![CDATA[<&>]]>!</x><e/></metadata>\n\
-         <homePageUrl/></instance>\n",
-    )
+         <metadata><k__1>a &lt;b&gt; &#x41;&#66;</k__1><price_->\r\n</price_->\
+         <x><![CDATA[<&>]]>!</x><e/></metadata>\n\
+         <homePageUrl/></instance>\n")
     .expect("accepted");
     assert_eq!((odd.status, odd.overridden), (Status::OutOfService, Status::Down));
     assert_eq!(odd.port, Port { number: 81, enabled: false });

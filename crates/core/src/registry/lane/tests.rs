@@ -238,6 +238,14 @@ fn a_full_queue_says_so_and_still_takes_news_of_who_is_in_it() {
     assert!(lane.overflowed());
     assert!(!lane.overflowed(), "said once");
     assert_eq!(lane.queued(), 2);
+
+    let mut lane = self::lane(LaneSettings { queue_max: 2, ..LaneSettings::default() });
+    for (version, (what, id)) in (1..).zip([('H', "a"), ('H', "b"), ('H', "c"), ('R', "d")]) {
+        lane.tell(told(what, id, version, at(0)), at(0));
+    }
+    assert!(lane.overflowed());
+    let batch = lane.poll(Dialect::Synod, at(0)).unwrap();
+    assert_eq!(ids(&batch), "d a", "a change takes the place of the last heartbeat");
 }
 
 #[test]

@@ -229,14 +229,15 @@ pub(super) fn set_metadata(
             edits.push((key, value));
         }
     }
-    let max = node.config.registry.metadata_keys_max;
-    if edits.len() > max {
-        return refused(StatusCode::BAD_REQUEST, format!("more than {max} metadata keys"));
-    }
     let edits: Vec<_> = edits.iter().map(|(key, value)| (&**key, Some(&**value))).collect();
     let app = upper(app);
-    let visible = node.registry.core().find(&app, id, node.registry.now()).is_some();
-    answer::empty(ok_if(visible && node.registry.set_metadata(&app, id, &edits).is_some()), Some(format))
+    if node.registry.core().find(&app, id, node.registry.now()).is_none() {
+        return answer::empty(StatusCode::NOT_FOUND, Some(format));
+    }
+    match node.registry.set_metadata(&app, id, &edits) {
+        Ok(set) => answer::empty(ok_if(set.is_some()), Some(format)),
+        Err(refusal) => refused(StatusCode::BAD_REQUEST, refusal.to_string()),
+    }
 }
 
 fn ok_if(found: bool) -> StatusCode {

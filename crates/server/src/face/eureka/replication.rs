@@ -6,9 +6,7 @@
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use hyper::body::Incoming;
 use synod_core::registry::{Origin, Record, Renewal, Status};
-use synod_wire::eureka::{
-    self as wire, ActionKind, BatchItem, DecodeError, Format, ItemAction, ItemAnswer, Limits,
-};
+use synod_wire::eureka::{self as wire, ActionKind, BatchItem, Format, ItemAction, ItemAnswer, Limits};
 
 use super::{answer, lease, negotiate};
 use crate::net::{Body, body};
@@ -24,9 +22,6 @@ pub(super) async fn batch(node: &Node, headers: &HeaderMap, body: Incoming) -> R
     let limits = Limits { items_max: Limits::REQUEST.items_max, ..lease::limits(node) };
     let items = match wire::decode_batch(&bytes, &limits) {
         Ok(items) => items,
-        Err(error @ DecodeError::Missing { .. }) => {
-            return refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
-        }
         Err(error) => return refused(StatusCode::BAD_REQUEST, error.to_string()),
     };
     let done: Vec<Done> = items.into_iter().map(|item| apply(node, item)).collect();

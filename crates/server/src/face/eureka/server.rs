@@ -1,4 +1,5 @@
-//! What the server says of itself: `status` and `serverinfo/statusoverrides`. Section 1.10 of `eureka.md`.
+//! What the server says of itself: `status` and `serverinfo/statusoverrides`. Section 1.10 of `eureka.md`. A peer is
+//! available here when it answers, not when a host name matches (9.20).
 
 use http::{HeaderMap, Response};
 use synod_core::registry::{Record, Status};
@@ -24,7 +25,19 @@ pub(super) fn status(node: &Node, headers: &HeaderMap, format: Format) -> Respon
         ("current-memory-usage", &used),
         ("server-uptime", &uptime),
     ];
-    let application = [("registered-replicas", ""), ("available-replicas", ""), ("unavailable-replicas", "")];
+    let peers: Vec<_> =
+        node.registry.peers().views(now).into_iter().filter(|peer| peer.state != "self").collect();
+    let registered = peers.iter().map(|peer| &*peer.url).collect::<Vec<_>>().join(", ");
+    let each = |reachable: bool| -> String {
+        let urls = peers.iter().filter(|peer| peer.reachable == reachable).map(|peer| &*peer.url);
+        urls.flat_map(|url| [url, ","]).collect()
+    };
+    let (available, unavailable) = (each(true), each(false));
+    let application = [
+        ("registered-replicas", &*registered),
+        ("available-replicas", &*available),
+        ("unavailable-replicas", &*unavailable),
+    ];
     let own = node.registry.lists().own();
     let found = node.registry.core().find(&own.app, &own.id, now);
     let shown = found.as_ref().map(|found| convert::shown(&found.record, found.renewed_ms, true));

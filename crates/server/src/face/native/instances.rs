@@ -200,9 +200,7 @@ pub(super) async fn metadata(
     let app = upper(&service);
     shown(&node, &app, &id)?;
     let edits: Vec<_> = edits.iter().map(|(key, value)| (&**key, value.as_deref())).collect();
-    if edits.len() > node.config.registry.metadata_keys_max {
-        return Err(Problem::new(Code::BadBody, "too many metadata keys"));
-    }
-    node.registry.set_metadata(&app, &id, &edits);
+    let set = node.registry.set_metadata(&app, &id, &edits);
+    set.map_err(|refusal| Problem::new(Code::BadBody, refusal.to_string()))?;
     shown(&node, &app, &id).map(Json)
 }

@@ -13,6 +13,7 @@ use super::dto;
 use super::extract::Body;
 use super::problem::Problem;
 use crate::node::Node;
+use crate::registry::peers::PeerView;
 
 /// The node and its registry.
 #[derive(Debug, Serialize, ToSchema)]
@@ -164,4 +165,64 @@ pub(super) async fn recent(State(node): State<Arc<Node>>) -> Json<RecentDto> {
     let [registered, removed] = node.registry.core().recent();
     let entries = |list: &[Recent]| list.iter().map(RecentEntryDto::from).collect();
     Json(RecentDto { registered: entries(&registered), removed: entries(&removed) })
+}
+
+/// The other nodes.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PeersDto {
+    /// By URL.
+    peers: Vec<PeerDto>,
+}
+
+/// One of them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PeerDto {
+    /// As configured, without credentials.
+    url: String,
+    /// What a Synod node calls itself.
+    name: Option<String>,
+    /// `synod`, `eureka`, or `unknown`.
+    kind: &'static str,
+    /// `idle`, `sending`, `backoff`, or `self` when it is this very node.
+    state: &'static str,
+    /// Whether it answered the last time.
+    reachable: bool,
+    /// How long the oldest change has been waiting for it.
+    lag_ms: u64,
+    /// Instances that it has to be told of.
+    queued: usize,
+    /// Items that it took.
+    sent: u64,
+    /// Items refused, and batches that came to nothing.
+    failed: u64,
+    /// Wall time of its last answer.
+    last_success_ms: Option<u64>,
+    /// What went wrong last, until something succeeds.
+    last_error: Option<String>,
+}
+
+impl From<PeerView> for PeerDto {
+    fn from(view: PeerView) -> Self {
+        let PeerView {
+            url,
+            name,
+            kind,
+            state,
+            reachable,
+            lag_ms,
+            queued,
+            sent,
+            failed,
+            last_success_ms,
+            last_error,
+        } = view;
+        Self { url, name, kind, state, reachable, lag_ms, queued, sent, failed, last_success_ms, last_error }
+    }
+}
+
+/// The other nodes, and how far behind they are.
+#[utoipa::path(get, path = "/v1/peers", responses((status = 200, body = PeersDto)))]
+pub(super) async fn peers(State(node): State<Arc<Node>>) -> Json<PeersDto> {
+    let views = node.registry.peers().views(node.registry.now());
+    Json(PeersDto { peers: views.into_iter().map(PeerDto::from).collect() })
 }

@@ -9,12 +9,14 @@ use http::header::{self, HeaderMap, HeaderValue};
 use serde::Serialize;
 use synod_core::registry::lane::{Batch, Dialect, Failure};
 use synod_core::registry::link::notice;
+use synod_core::registry::sync::listed::{self, Outcome};
 use synod_core::registry::sync::{Answer, Ask, Greeting, Notice, Reply};
+use synod_wire::eureka::DecodeError;
 use synod_wire::peer::{self as wire, Message};
 use tokio::sync::Notify;
 
 use super::client::{Answered, Client, Trouble};
-use super::{Handle, eureka, synod};
+use super::{End, Handle, eureka, synod};
 use crate::node::Node;
 
 /// How long a stopping node goes on telling its peers what they have not heard yet.
@@ -25,23 +27,24 @@ const PATIENCE: u32 = 12;
 /// Runs until the peer is off the list or the node stops.
 pub(super) async fn run(node: Arc<Node>, peer: Arc<Handle>, client: Client) {
     let carrier = Carrier { node: &node, peer: &peer, client: &client };
-    let mut gone = peer.gone.subscribe();
-    let mut stopping = node.stopping.clone();
+    let mut end = peer.end.subscribe();
     tokio::select! {
-        _ = gone.wait_for(|gone| *gone) => return,
-        () = stopping.given() => {}
+        _ = end.wait_for(|end| *end != End::NotYet) => {}
         () = carrier.batches() => {}
         () = carrier.asks() => {}
     }
+    if *end.borrow() == End::Now {
+        return;
+    }
     // Whatever was in flight when the node began to stop is lost from sight; it goes out again at once.
-    peer.link().abandon_batch(node.clock.now());
+    peer.link().abandon_batch();
     if tokio::time::timeout(FLUSH, carrier.flush()).await.is_err() {
         tracing::warn!(peer = peer.target.url, "stopped before the peer heard everything");
     }
 }
 
 struct Carrier<'a> {
-    node: &'a Node,
+    node: &'a Arc<Node>,
     peer: &'a Handle,
     client: &'a Client,
 }
@@ -50,8 +53,7 @@ impl Carrier<'_> {
     async fn batches(&self) {
         loop {
             if !self.batch().await {
-                let wake = self.peer.link().next_batch_wake();
-                self.sleep(wake, &self.peer.batch).await;
+                self.sleep(self.peer.next_batch_wake(), &self.peer.batch).await;
             }
         }
     }
@@ -66,10 +68,9 @@ impl Carrier<'_> {
     }
 
     async fn flush(&self) {
-        while let Some(wake) = {
-            let link = self.peer.link();
-            if link.view(self.node.clock.now()).reachable { link.next_batch_wake() } else { None }
-        } {
+        while self.peer.link().view(self.node.clock.now()).reachable
+            && let Some(wake) = self.peer.next_batch_wake()
+        {
             if !self.batch().await {
                 self.sleep(Some(wake), &self.peer.batch).await;
             }
@@ -80,13 +81,15 @@ impl Carrier<'_> {
         let Some(wake_mono) = wake_mono else { return notify.notified().await };
         let pause = wake_mono.saturating_sub(self.node.clock.now().mono_ms);
         // Nothing more to wait for is no error, and neither is being called earlier.
-        let _ = tokio::time::timeout(Duration::from_millis(pause), notify.notified()).await;
+        drop(tokio::time::timeout(Duration::from_millis(pause), notify.notified()).await);
     }
 
     /// Carries a batch if one is due.
     async fn batch(&self) -> bool {
         let registry = &self.node.registry;
-        let polled = self.peer.link().poll_batch(registry.core(), self.node.clock.now());
+        let now = self.node.clock.now();
+        self.peer.deliver(now);
+        let polled = self.peer.link().poll_batch(registry.core(), now);
         let Some((dialect, batch)) = polled else { return false };
         let answers = match dialect {
             Dialect::Synod => self.tell_synod(&batch).await,
@@ -127,6 +130,7 @@ impl Carrier<'_> {
             }
         }
         self.peer.batch.notify_one();
+        self.peer.round.send_modify(|round| *round += 1);
         true
     }
 
@@ -170,7 +174,7 @@ impl Carrier<'_> {
                 let exchanged = self.post("buckets", &synod::holdings_out(&holdings)).await?;
                 Reply::Exchanged(synod::exchanged_in(exchanged))
             }
-            Ask::List => Reply::List(self.list().await?),
+            Ask::List { first } => Reply::Listed(self.list(first).await?),
         })
     }
 
@@ -181,7 +185,10 @@ impl Carrier<'_> {
         let url = format!("{}/v1/peer/hello", target.origin);
         let answered = self.client.send(target, Method::GET, &url, &headers(), Vec::new(), 1).await?;
         if answered.status.is_server_error() {
-            return Err(Trouble::new(Failure::Congested, format!("the greeting was answered {}", answered.status)));
+            return Err(Trouble::new(
+                Failure::Congested,
+                format!("the greeting was answered {}", answered.status),
+            ));
         }
         let hello = wire::decode::<wire::Hello<'static>>(&answered.body).ok();
         let hello = hello.filter(|hello| answered.status.is_success() && hello.synod_peer == wire::PROTOCOL);
@@ -191,18 +198,27 @@ impl Carrier<'_> {
         }))
     }
 
-    async fn list(&self) -> Result<Vec<synod_core::registry::merge::News>, Trouble> {
+    async fn list(&self, first: bool) -> Result<Outcome, Trouble> {
         let url = format!("{}apps/", self.peer.target.url);
         let target = &self.peer.target;
         let answered =
             self.client.send(target, Method::GET, &url, &eureka::headers(), Vec::new(), PATIENCE).await?;
         // Closed to readers, which for a node that starts is an answer: there is nothing to be had.
         let body = match answered.status {
-            http::StatusCode::FORBIDDEN => return Ok(Vec::new()),
+            http::StatusCode::FORBIDDEN => return Ok(Outcome::default()),
             _ => succeeded(answered, "the whole list")?,
         };
-        eureka::list(&body, self.lease_duration_s(), self.node.clock.now())
-            .map_err(|error| Trouble::new(Failure::Refused, format!("the whole list: {error}")))
+        let (node, lease_duration_s) = (Arc::clone(self.node), self.lease_duration_s());
+        let compare = move || {
+            let now = node.clock.now();
+            let theirs = eureka::list(&body, lease_duration_s, now)?;
+            Ok(listed::compare(node.registry.core(), theirs, first, now))
+        };
+        // Some hundred milliseconds for a big list, which nobody's request should wait for.
+        let compared = tokio::task::spawn_blocking(compare).await;
+        let compared: Result<Outcome, DecodeError> =
+            compared.map_err(|error| Trouble::new(Failure::Refused, error.to_string()))?;
+        compared.map_err(|error| Trouble::new(Failure::Refused, format!("the whole list: {error}")))
     }
 
     async fn post<M: Message>(&self, path: &str, message: &impl Serialize) -> Result<M, Trouble> {

@@ -84,7 +84,8 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let word = group.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        let word =
+            group.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
         for digit in 0..4 {
             let index = (word >> (18 - 6 * digit)) as usize & 63;
             text.push(if digit <= group.len() { char::from(DIGITS[index]) } else { '=' });
@@ -175,8 +176,9 @@ impl Client {
             let (head, body) = response.into_parts();
             let limits = BodyLimits { bytes_max: ANSWER_BYTES_MAX, timeout };
             let body = body::read_inflated(&head.headers, body, limits).await;
-            let body = body
-                .map_err(|error| Trouble::new(Failure::Unreachable, format!("the answer of {url}: {error}")))?;
+            let body = body.map_err(|error| {
+                Trouble::new(Failure::Unreachable, format!("the answer of {url}: {error}"))
+            })?;
             Ok(Answered { status: head.status, body })
         };
         tokio::time::timeout(timeout, exchange).await.unwrap_or_else(|_| {
@@ -211,7 +213,9 @@ mod tests {
             let target = Target::parse(text).unwrap();
             assert_eq!((&*target.url, &*target.origin), (url, origin), "{text}");
         }
-        for text in ["", "a:8761", "https://a/eureka/", "http://", "http:///x", "http://a b/", "http://a/?x=1"] {
+        for text in
+            ["", "a:8761", "https://a/eureka/", "http://", "http:///x", "http://a b/", "http://a/?x=1"]
+        {
             assert!(Target::parse(text).is_err(), "{text}");
         }
     }
@@ -221,7 +225,9 @@ mod tests {
         // The examples of RFC 7617, section 2, and RFC 4648, section 10.
         let target = Target::parse("http://Aladdin:open%20sesame@a/").unwrap();
         assert_eq!(target.authorization.unwrap(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
-        for (plain, encoded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
+        for (plain, encoded) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
+        {
             assert_eq!(base64(plain.as_bytes()), encoded);
         }
         assert_eq!(percent_decoded("%4a%zz%"), b"J%zz%");

@@ -63,9 +63,7 @@ fn batch_item(item: &Item, now: Now) -> BatchItem<'_> {
             action: action(ActionKind::StatusUpdate),
             ..bare
         },
-        Kind::DeleteStatusOverride => {
-            BatchItem { action: action(ActionKind::DeleteStatusOverride), ..bare }
-        }
+        Kind::DeleteStatusOverride => BatchItem { action: action(ActionKind::DeleteStatusOverride), ..bare },
         Kind::Cancel => {
             BatchItem { last_dirty: None, status: None, action: action(ActionKind::Cancel), ..bare }
         }

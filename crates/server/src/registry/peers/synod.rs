@@ -14,8 +14,8 @@ type Pairs = Box<[(Box<str>, Box<str>)]>;
 
 /// What peers are told, to the wire.
 pub fn changes_out(notices: &[Notice]) -> wire::Changes<'_> {
-    let item = |notice| match notice {
-        &Notice::Record(ref news) => wire::Item::Record(Box::new(record_out(news))),
+    let item = |notice: &'_ Notice| match notice {
+        Notice::Record(news) => wire::Item::Record(Box::new(record_out(news))),
         Notice::Heartbeat(sign) => wire::Item::Heartbeat(sign_out(sign)),
         Notice::Ended(ended) => wire::Item::Ended(ended_out(ended)),
     };

@@ -4,8 +4,8 @@
 use super::{BatchItem, ItemAction, ItemAnswer};
 use crate::eureka::json::write::{Object, full};
 
-/// Appends a replication batch. An item's action of an unknown name is written as it is, a missing one is left
-/// out; a receiver refuses both.
+/// Appends a replication batch. An action of an unknown name is written as it is, a missing one is left out;
+/// a receiver refuses both.
 pub fn write_batch<'i, 'a: 'i>(out: &mut Vec<u8>, items: impl IntoIterator<Item = &'i BatchItem<'a>>) {
     list(out, "replicationList", items, |out, item| {
         let mut object = Object::open(out);

@@ -1,7 +1,7 @@
 //! Single values, read for what they mean instead of for how they are spelled.
 //!
-//! A value is taken as its raw text first. So `8080`, `"8080"` and `8.08e3` are one port, and a metadata value
-//! `1.10` keeps its zero.
+//! A value is taken as its raw text first. So `8080`, `"8080"` and `8.08e3` are one port, and a metadata
+//! value `1.10` keeps its zero.
 
 use std::borrow::Cow;
 

@@ -1,0 +1,91 @@
+//! (b) A live instance is neither taken off nor missing at a node while its renewals arrive at a node from which news get
+//! through.
+//!
+//! Precisely: a node J may not remove, and has to list, a running instance of which a node I (which may be J) took a sign
+//! of life of this run of it at a time T such that
+//!
+//! - T is not longer ago than one lease, and I has been running since,
+//! - both directions between I and J have been open, and J running, for long enough before now and since T
+//!   ([`crate::plan::Plan::reach_ms`], twice of it where J may have to ask for the record first).
+//!
+//! Where I and J cannot reach each other, a third node K may know both ways: J asks around for its fading leases. That is
+//! claimed if the wall clocks differ by less than [`BRIDGED_SKEW_MS_MAX`], for such hearsay is named by wall time, and if
+//! there was a full round of comparing on top of all that.
+//!
+//! During a partition nothing is claimed of the nodes on the other side: they cannot know. Nor of one-way cuts: a node
+//! that cannot answer cannot be told anything over HTTP.
+
+use synod_core::registry::Change;
+
+use super::Broken;
+use crate::truth::{Key, Sign, Story};
+use crate::world::World;
+
+/// See the module.
+const BRIDGED_SKEW_MS_MAX: u64 = 1_000;
+
+/// Checks a removal on node `number`.
+pub fn removed(world: &World, number: usize, change: &Change) -> Result<(), Broken> {
+    let record = &change.record;
+    let key = (record.instance.app.to_string(), record.instance.id.to_string());
+    let Some(story) = world.truth.get(&key).filter(|story| story.alive) else { return Ok(()) };
+    // What is taken off may be an earlier life of the instance.
+    if record.dirty_ms < story.born_dirty_ms || record.provisional {
+        return Ok(());
+    }
+    match witness(world, number, story, world.plan.reach_ms()) {
+        Some(sign) => Err(broken(world, number, &key, sign, "took off")),
+        None => Ok(()),
+    }
+}
+
+/// Checks that nobody is missing on node `number`.
+pub fn missing(world: &World, number: usize) -> Result<(), Broken> {
+    let Some(node) = &world.nodes[number] else { return Ok(()) };
+    for (key, story) in world.truth.iter().filter(|(_, story)| story.alive) {
+        if node.registry.find(&key.0, &key.1, node.now(world.now_ms)).is_some() {
+            continue;
+        }
+        if let Some(sign) = witness(world, number, story, 2 * world.plan.reach_ms()) {
+            return Err(broken(world, number, key, sign, "does not list"));
+        }
+    }
+    Ok(())
+}
+
+/// A sign of life that node `number` must have learnt of by now.
+fn witness(world: &World, number: usize, story: &Story, reach_ms: u64) -> Option<Sign> {
+    let must_know = |sign: &&Sign| {
+        let alive = world.nodes[sign.node].as_ref().is_some_and(|node| node.life == sign.life);
+        let in_lease = sign.at_ms + world.plan.lease_ms() > world.now_ms;
+        let of_this_life = sign.dirty_ms >= story.born_dirty_ms;
+        let told = sign.node == number || is_told(world, sign, number, reach_ms);
+        alive && in_lease && of_this_life && told
+    };
+    story.signs.iter().rev().find(must_know).copied()
+}
+
+/// Whether news of a sign must have come to node `number`, straight or through a third node.
+fn is_told(world: &World, sign: &Sign, number: usize, reach_ms: u64) -> bool {
+    let open_since = |a: usize, b: usize| {
+        let up = world.nodes[a].is_some() && world.nodes[b].is_some();
+        world.net.open_since(a, b).filter(|_| up)
+    };
+    let passed = |since_ms: u64, takes_ms: u64| world.now_ms >= since_ms.max(sign.at_ms) + takes_ms;
+    if open_since(sign.node, number).is_some_and(|since_ms| passed(since_ms, reach_ms)) {
+        return true;
+    }
+    let round_ms = world.plan.sync_ms * 5 / 4 + 2 * reach_ms;
+    world.plan.skew_ms_max < BRIDGED_SKEW_MS_MAX
+        && (0..world.nodes.len()).filter(|third| ![sign.node, number].contains(third)).any(|third| {
+            let ways = open_since(sign.node, third).zip(open_since(third, number));
+            ways.is_some_and(|(first_ms, second_ms)| passed(first_ms.max(second_ms), round_ms))
+        })
+}
+
+fn broken(world: &World, number: usize, key: &Key, sign: Sign, did: &str) -> Broken {
+    let Sign { at_ms, node, .. } = sign;
+    let ago = world.now_ms - at_ms;
+    let what = format!("node-{number} {did} {} {}, of which node-{node} heard {ago} ms ago", key.0, key.1);
+    Broken::new("eviction", &key.1, what)
+}

@@ -1,0 +1,26 @@
+//! (d) What a node takes for the last sign of life of an instance is none that never was: it is not later than the last
+//! that any node really got from the client, but for the time that messages are under way. So neither comparing nor
+//! repeating nor telling on makes a lease longer.
+//!
+//! A provisional record is left out: it has a lease of its own, once, from the restart on.
+
+use super::Broken;
+use crate::world::World;
+
+/// Checks all leases of a node.
+pub fn check(world: &World, number: usize) -> Result<(), Broken> {
+    let Some(node) = &world.nodes[number] else { return Ok(()) };
+    let now = node.now(world.now_ms);
+    for record in node.registry.snapshot().records().filter(|record| !record.provisional) {
+        let (app, id) = (&record.instance.app, &record.instance.id);
+        let Some((_, heard)) = node.registry.told(app, id) else { continue };
+        let heard_ms = world.now_ms.saturating_sub(heard.age_ms(now));
+        let story = world.truth.get(&(app.to_string(), id.to_string()));
+        let last_ms = story.and_then(crate::truth::Story::last_sign_ms).unwrap_or(0);
+        if heard_ms > last_ms + world.plan.transit_ms() {
+            let what = format!("node-{number} thinks {app} {id} was heard of at {heard_ms} ms, but that was at {last_ms} ms");
+            return Err(Broken::new("lease", id, what));
+        }
+    }
+    Ok(())
+}

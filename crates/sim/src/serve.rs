@@ -1,0 +1,50 @@
+//! How a node answers what a peer sends: the part of the server's shell that is left when HTTP is taken away.
+
+use synod_base::time::Now;
+use synod_core::registry::listing::Change;
+use synod_core::registry::sync::{self, Answer, Ask, Greeting, Notice, Reply};
+use synod_core::registry::Registry;
+
+/// What nodes send each other.
+#[derive(Clone, Debug)]
+pub(crate) enum Request {
+    /// News.
+    Batch(Vec<Notice>),
+    /// A question of the comparing.
+    Ask(Ask),
+}
+
+/// The answer.
+#[derive(Clone, Debug)]
+pub(crate) enum Response {
+    /// To [`Request::Batch`].
+    Batch(Vec<Answer>),
+    /// To [`Request::Ask`].
+    Ask(Reply),
+}
+
+/// Answers as node number `own`.
+pub(crate) fn serve(registry: &Registry, own: usize, request: Request, now: Now) -> (Response, Vec<Change>) {
+    let ask = match request {
+        Request::Batch(notices) => {
+            let (answers, changes) = sync::changes(registry, notices, now);
+            return (Response::Batch(answers), changes);
+        }
+        Request::Ask(ask) => ask,
+    };
+    let (reply, changes) = match ask {
+        Ask::Hello => (Reply::Hello(Greeting::Synod { id: id_of(own), name: id_of(own) }), Vec::new()),
+        Ask::Compare { fading } => (Reply::Compared(sync::compare(registry, &fading, now)), Vec::new()),
+        Ask::Exchange(holdings) => {
+            let (exchanged, changes) = sync::exchange(registry, &holdings, now);
+            (Reply::Exchanged(exchanged), changes)
+        }
+        Ask::List => unreachable!("asked of Java peers only"),
+    };
+    (Response::Ask(reply), changes)
+}
+
+/// The identity of a node.
+pub(crate) fn id_of(node: usize) -> Box<str> {
+    format!("node-{node}").into()
+}
