@@ -18,7 +18,7 @@ use crate::net::{self, Limits, body::BodyLimits};
 use crate::registry::Registry;
 use crate::registry::disk::Disk;
 use crate::registry::metrics::RegistryMetrics;
-use crate::registry::peers;
+use crate::registry::peers::{self, metrics::PeerMetrics};
 use crate::task::{self, Stop, Stopping};
 use front::Front;
 
@@ -63,6 +63,7 @@ impl Node {
         let own = own_instance(&config, http.port());
         let registry = Arc::new(Registry::new(&config.registry, clock.clone(), own, seed()));
         metrics.register_collector(Box::new(RegistryMetrics::new(Arc::clone(&registry))));
+        metrics.register_collector(Box::new(PeerMetrics::new(Arc::clone(&registry))));
         Self {
             http: HttpMetrics::new(&mut metrics),
             net: NetMetrics::new(&mut metrics),

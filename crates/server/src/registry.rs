@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use synod_base::time::Now;
 use synod_core::registry::lane::What;
-use synod_core::registry::{self as core, Change, Instance, Origin, Record, Refusal, Renewal, Status};
+use synod_core::registry::{self as core, Change, ChangeKind, Instance, Origin, Record, Refusal, Renewal, Status};
 use tokio::sync::watch;
 
 use self::peers::Peers;
@@ -180,32 +180,34 @@ impl Registry {
         }
     }
 
-    /// Logs a change and wakes who waits for one.
+    /// Logs a change and wakes who waits for one. An edit that changed nothing has an old version and is passed over.
     pub fn announce(&self, change: &Change) {
         let Record { instance, status, version, .. } = &*change.record;
-        tracing::info!(
-            change = change_name(change.kind),
-            app = &*instance.app,
-            instance = &*instance.id,
-            %status,
-            version,
-            "registry changed"
-        );
-        self.changed.send_if_modified(|known| {
+        let newer = self.changed.send_if_modified(|known| {
             let newer = *known < *version;
             *known = (*known).max(*version);
             newer
         });
+        if newer || change.kind != ChangeKind::StatusChanged {
+            tracing::info!(
+                change = change_name(change.kind),
+                app = &*instance.app,
+                instance = &*instance.id,
+                %status,
+                version,
+                "registry changed"
+            );
+        }
     }
 }
 
 /// What a change is called in logs and in the native API.
-pub fn change_name(kind: core::ChangeKind) -> &'static str {
+pub fn change_name(kind: ChangeKind) -> &'static str {
     match kind {
-        core::ChangeKind::Registered => "registered",
-        core::ChangeKind::Replaced => "replaced",
-        core::ChangeKind::StatusChanged => "status",
-        core::ChangeKind::Cancelled => "cancelled",
-        core::ChangeKind::Expired => "expired",
+        ChangeKind::Registered => "registered",
+        ChangeKind::Replaced => "replaced",
+        ChangeKind::StatusChanged => "status",
+        ChangeKind::Cancelled => "cancelled",
+        ChangeKind::Expired => "expired",
     }
 }

@@ -27,7 +27,8 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Option<Arguments> {
                 parsed.seeds = seed..seed + 1;
             }
             "--seeds" => {
-                let (from, to) = arguments.next()?.split_once("..").map(|(from, to)| (from.parse(), to.parse()))?;
+                let (from, to) =
+                    arguments.next()?.split_once("..").map(|(from, to)| (from.parse(), to.parse()))?;
                 parsed.seeds = from.ok()?..to.ok()?;
             }
             "--verbose" => parsed.verbose = true,

@@ -77,7 +77,14 @@ pub struct Disk {
 
 impl Node {
     /// Starts node `number`, with what its disk remembers.
-    pub fn start(plan: &Plan, number: usize, life: u32, wall_ahead_ms: u64, disk: &Disk, now_ms: u64) -> Self {
+    pub fn start(
+        plan: &Plan,
+        number: usize,
+        life: u32,
+        wall_ahead_ms: u64,
+        disk: &Disk,
+        now_ms: u64,
+    ) -> Self {
         let mut rng = Rng::new(plan.seed ^ (u64::from(life) << 32) ^ ((number as u64) << 48));
         let preservation = Policy { enabled: false, threshold: 0.0, ..Settings::default().preservation };
         let keyed = Keyed(plan.seed);
@@ -184,7 +191,9 @@ impl Node {
             }
             Deed::Metadata(value) => {
                 let done = registry.set_metadata(app, id, &[("note", Some(value))], now);
-                done.map_or((None, Done::No { heard: false }), |_| (Some(What::Registered), Done::Yes))
+                done.ok()
+                    .flatten()
+                    .map_or((None, Done::No { heard: false }), |_| (Some(What::Registered), Done::Yes))
             }
         };
         if let Some(what) = what

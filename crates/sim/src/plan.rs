@@ -45,7 +45,7 @@ impl Plan {
             storm_ms: pick(&[200_000, 400_000, 600_000]),
             renew_ms: pick(&[15_000, 30_000]),
             duration_s: 90,
-            sync_ms: pick(&[5_000, 10_000]),
+            sync_ms: pick(&[5_000, 10_000, 60_000]),
             loss: pick(&[0, 5, 25]),
             duplicate: pick(&[0, 5, 25]),
             delay_ms_max: pick(&[5, 100, 1_000]),

@@ -1,9 +1,9 @@
 //! How a node answers what a peer sends: the part of the server's shell that is left when HTTP is taken away.
 
 use synod_base::time::Now;
+use synod_core::registry::Registry;
 use synod_core::registry::listing::Change;
 use synod_core::registry::sync::{self, Answer, Ask, Greeting, Notice, Reply};
-use synod_core::registry::Registry;
 
 /// What nodes send each other.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ pub(crate) fn serve(registry: &Registry, own: usize, request: Request, now: Now)
             let (exchanged, changes) = sync::exchange(registry, &holdings, now);
             (Reply::Exchanged(exchanged), changes)
         }
-        Ask::List => unreachable!("asked of Java peers only"),
+        Ask::List { .. } => unreachable!("asked of Java peers only"),
     };
     (Response::Ask(reply), changes)
 }

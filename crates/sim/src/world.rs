@@ -4,7 +4,7 @@ mod faults;
 mod traffic;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, BTreeMap};
+use std::collections::{BTreeMap, BinaryHeap};
 
 use synod_base::rng::Rng;
 use synod_core::registry::Change;
@@ -174,7 +174,8 @@ impl World {
         }
         invariant::convergence::check(self)?;
         self.report.healed_ms = agreed_since.unwrap_or(end) - self.plan.storm_ms;
-        self.report.listed = self.nodes.iter().flatten().next().map_or(0, |node| node.registry.totals().instances());
+        self.report.listed =
+            self.nodes.iter().flatten().next().map_or(0, |node| node.registry.totals().instances());
         Ok(())
     }
 
@@ -268,7 +269,10 @@ impl World {
             self.note(|| {
                 let (app, id) = (&record.instance.app, &record.instance.id);
                 let provisional = if record.provisional { " provisional" } else { "" };
-                format!("node-{number} {:?} {app} {id} {} dirty {}{provisional}", change.kind, record.status, record.dirty_ms)
+                format!(
+                    "node-{number} {:?} {app} {id} {} dirty {}{provisional}",
+                    change.kind, record.status, record.dirty_ms
+                )
             });
             if change.kind.is_removal() {
                 self.report.evicted += 1;
@@ -280,9 +284,11 @@ impl World {
         let before = self.checked.insert(number, (life, version));
         match before.filter(|(checked, _)| *checked == life) {
             Some((_, checked)) if checked == version => Ok(()),
-            Some((_, checked)) if checked > version => {
-                Err(Broken::new("hash", "", format!("node-{number} went back from version {checked} to {version}")))
-            }
+            Some((_, checked)) if checked > version => Err(Broken::new(
+                "hash",
+                "",
+                format!("node-{number} went back from version {checked} to {version}"),
+            )),
             _ => invariant::hash::check(node),
         }
     }

@@ -10,6 +10,7 @@ const FRESH: Duration = Duration::from_secs(8);
 /// Seeds that found a fault once.
 const ONCE_BROKEN: [u64; 4] = [95, 222, 676, 3];
 
+#[expect(clippy::panic, reason = "this is how a test fails")]
 fn run(seed: u64) -> synod_sim::Report {
     synod_sim::run(seed, false).unwrap_or_else(|violation| {
         panic!("{violation}\nreproduce: cargo run -p synod-sim -- --seed {seed} --verbose")
@@ -34,7 +35,10 @@ fn one_seed_is_one_run() {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "fresh seeds come from the clock, and time for them is limited")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "fresh seeds come from the clock, and time for them is limited"
+)]
 fn fresh_seeds_hold() {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock after 1970");
     let first = since_1970.as_millis() as u64;

@@ -239,7 +239,8 @@ messages! {
 /// # Errors
 /// When the body is not this message, or has too many parts.
 pub fn decode<M: Message>(body: &[u8]) -> Result<M, DecodeError> {
-    let malformed = |error: serde_json::Error| DecodeError::Malformed { message: M::NAME, reason: error.to_string() };
+    let malformed =
+        |error: serde_json::Error| DecodeError::Malformed { message: M::NAME, reason: error.to_string() };
     let message: M = serde_json::from_slice(body).map_err(malformed)?;
     if message.items() > ITEMS_MAX {
         return Err(DecodeError::TooMuch { message: M::NAME });

@@ -164,7 +164,9 @@ proptest! {
 fn unknown_fields_are_passed_over_and_missing_ones_are_not() {
     let hello: Hello<'_> = decode(br#"{"synod_peer":1,"id":"a","name":"b","since":"later"}"#).unwrap();
     assert_eq!(hello, Hello { synod_peer: 1, id: "a".into(), name: "b".into() });
-    for text in [r#"{"id":"a","name":"b"}"#, "[]", "null", "", "<html>", r#"{"synod_peer":-1,"id":"a","name":"b"}"#] {
+    for text in
+        [r#"{"id":"a","name":"b"}"#, "[]", "null", "", "<html>", r#"{"synod_peer":-1,"id":"a","name":"b"}"#]
+    {
         assert!(decode::<Hello<'_>>(text.as_bytes()).is_err(), "{text}");
     }
 }

@@ -70,6 +70,14 @@ impl<C: Default> Registry<C> {
                 override_ms = now.wall_ms.max(tomb.rank.override_ms + 1);
             }
         }
+        if let Some(old) = &old
+            && origin == Origin::Client
+            && old.dirty_ms == instance.dirty_ms
+            && *old.instance != instance
+        {
+            // A client that never raises its number: peers must not prefer what it said before.
+            override_ms = now.wall_ms.max(old.override_ms + 1);
+        }
         let instance = match &old {
             Some(old) if old.dirty_ms > instance.dirty_ms => Arc::clone(&old.instance),
             _ => Arc::new(instance),

@@ -164,28 +164,13 @@ impl Link {
         }
         let learn = |(record, answer): (Arc<Record>, Answer)| match answer {
             Answer::Newer(news) => changed(registry.merge(news, now)),
-            Answer::Ended(end) => self.learn_end(registry, &record, end, now),
+            Answer::Ended(end) => {
+                changed(registry.merge_end(&record.instance.app, &record.instance.id, end, now))
+            }
             Answer::Conflict(instance) => conflict(registry, *instance, now),
             Answer::Done | Answer::Unknown | Answer::Refused => None,
         };
         outcome.records.into_iter().zip(answers).filter_map(learn).collect()
-    }
-
-    /// The peer says that the instance left. It is not so if it was registered anew in the meantime; then the peer has to
-    /// hear of that.
-    fn learn_end<C: Default>(
-        &mut self,
-        registry: &Registry<C>,
-        record: &Record,
-        end: End,
-        now: Now,
-    ) -> Option<Change> {
-        let (app, id) = (&record.instance.app, &record.instance.id);
-        let merged = registry.merge_end(app, id, end, now);
-        if matches!(merged, Merged::Outranked(_)) {
-            self.tell_record(registry, app, id, now);
-        }
-        changed(merged)
     }
 
     fn tell_record<C: Default>(&mut self, registry: &Registry<C>, app: &str, id: &str, now: Now) {

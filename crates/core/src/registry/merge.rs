@@ -247,7 +247,12 @@ impl<C: Default> Registry<C> {
             }
             let End { rank, stamp_ms, duration_s } = end;
             let stamp_ms = known.map_or(stamp_ms, |tomb| tomb.stamp_ms.max(stamp_ms));
-            self.bury(application, id, Tomb { rank, cancelled: true, stamp_ms, duration_s, buried_mono: 0, ticket: 0 }, now);
+            self.bury(
+                application,
+                id,
+                Tomb { rank, cancelled: true, stamp_ms, duration_s, buried_mono: 0, ticket: 0 },
+                now,
+            );
             Merged::Same
         })
     }

@@ -97,7 +97,13 @@ fn the_floor_follows_the_retention() {
     for at in 2..400 {
         registry.renew("CART", "a", None, s(at));
         run(&registry, at - 1, at);
-        let expected = if at <= 181 { Some(1) } else if at >= 198 { Some(0) } else { None };
+        let expected = if at <= 181 {
+            Some(1)
+        } else if at >= 198 {
+            Some(0)
+        } else {
+            None
+        };
         assert!(expected.is_none_or(|expected| delta(&registry) == expected), "at {at}");
     }
 }
@@ -114,9 +120,11 @@ fn changes_are_contiguous_and_too_old_is_said() {
     }
     let oldest = 20_000 - 16_384;
     assert!(listing.changes(oldest - 1, 9).is_none());
-    for (since, limit, expected) in
-        [(oldest, 3, vec![oldest + 1, oldest + 2, oldest + 3]), (19_998, 9, vec![19_999, 20_000]), (20_000, 9, vec![])]
-    {
+    for (since, limit, expected) in [
+        (oldest, 3, vec![oldest + 1, oldest + 2, oldest + 3]),
+        (19_998, 9, vec![19_999, 20_000]),
+        (20_000, 9, vec![]),
+    ] {
         let changes = listing.changes(since, limit).unwrap();
         assert_eq!(changes.iter().map(|change| change.record.version).collect::<Vec<_>>(), expected);
     }
@@ -159,7 +167,9 @@ fn virtual_addresses_are_counted_per_application() {
         assert!(found.iter().all(|records| !records.is_empty()));
         found.iter().map(|records| (records[0].instance.app.to_string(), records.len())).collect::<Vec<_>>()
     };
-    let pairs = |pairs: &[(&str, usize)]| pairs.iter().map(|(app, count)| ((*app).to_owned(), *count)).collect::<Vec<_>>();
+    let pairs = |pairs: &[(&str, usize)]| {
+        pairs.iter().map(|(app, count)| ((*app).to_owned(), *count)).collect::<Vec<_>>()
+    };
     with("A", "1", "x,y,x");
     with("A", "2", "x");
     with("B", "1", "x, y");
@@ -191,7 +201,8 @@ fn services_come_in_pages_by_name_and_only_with_somebody_in_them() {
         after = Some(last.app.to_string());
         seen.extend(page.iter().map(|one| one.app.to_string()));
     }
-    let expected: Vec<_> = (0..25).filter(|at| ![3, 5].contains(at)).map(|at| format!("APP{at:02}")).collect();
+    let expected: Vec<_> =
+        (0..25).filter(|at| ![3, 5].contains(at)).map(|at| format!("APP{at:02}")).collect();
     assert_eq!(seen, expected);
 }
 

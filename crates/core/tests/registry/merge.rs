@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 use synod_core::registry::instance::Rank;
 use synod_core::registry::lease::Heard;
-use synod_core::registry::merge::{End, Merged, News};
+use synod_core::registry::merge::{End, Merged, News, Standing};
+use synod_core::registry::survey::Sign;
 use synod_core::registry::{Registry, Status};
 
 use super::provisional::news;
@@ -15,10 +16,23 @@ use super::support::*;
 
 #[derive(Clone, Debug)]
 enum Fact {
-    News { dirty: u64, override_ms: u64, status: Status, registered: u64, age_s: u64 },
+    News {
+        dirty: u64,
+        override_ms: u64,
+        status: Status,
+        registered: u64,
+        age_s: u64,
+    },
     /// The end of the version that `News` with these would have.
-    End { dirty: u64, override_ms: u64, status: Status, registered: u64 },
-    Heartbeat { age_s: u64 },
+    End {
+        dirty: u64,
+        override_ms: u64,
+        status: Status,
+        registered: u64,
+    },
+    Heartbeat {
+        age_s: u64,
+    },
 }
 
 fn facts() -> impl Strategy<Value = Fact> {
@@ -76,7 +90,8 @@ fn expected(facts: &[Fact]) -> Option<Rank> {
         }
         Fact::Heartbeat { .. } => None,
     };
-    let greatest = |wanted| facts.iter().filter_map(of).filter(|(news, _)| *news == wanted).map(|(_, rank)| rank).max();
+    let greatest =
+        |wanted| facts.iter().filter_map(of).filter(|(news, _)| *news == wanted).map(|(_, rank)| rank).max();
     greatest(true).filter(|rank| greatest(false).is_none_or(|end| *rank > end))
 }
 
@@ -152,7 +167,10 @@ fn what_was_evicted_is_taken_again_with_a_heartbeat_or_a_newer_version_only() {
         assert_eq!(run(&registry, 1, 100).len(), 1);
         let merged = registry.merge(told, s(100));
         assert_eq!(matches!(merged, Merged::Changed(_)), taken, "{case}");
-        assert!(taken || matches!(merged, Merged::Same), "{case}: an eviction is no end that could be told on");
+        assert!(
+            taken || matches!(merged, Merged::Same),
+            "{case}: an eviction is no end that could be told on"
+        );
         assert_eq!(listed(&registry, "CART", "a").is_some(), taken, "{case}");
     }
 }
@@ -165,7 +183,10 @@ fn an_end_that_comes_before_a_version_it_covers_keeps_that_out() {
     registry.merge_end("CART", "a", End { rank, stamp_ms: 0, duration_s: 90 }, s(100));
     assert!(matches!(registry.merge(news(3, 101, 0), s(101)), Merged::Ended(end) if end.rank == rank));
     assert!(matches!(registry.merge(news(6, 101, 0), s(101)), Merged::Changed(_)));
-    assert!(matches!(registry.merge_end("CART", "a", End { rank, stamp_ms: 0, duration_s: 90 }, s(102)), Merged::Outranked(_)));
+    assert!(matches!(
+        registry.merge_end("CART", "a", End { rank, stamp_ms: 0, duration_s: 90 }, s(102)),
+        Merged::Outranked(_)
+    ));
 }
 
 #[test]
@@ -179,5 +200,39 @@ fn who_comes_back_in_person_outranks_his_own_end() {
         assert!(back > end.rank && back > before, "dirty {dirty}");
         assert!(matches!(registry.merge_end("CART", "a", end, s(2)), Merged::Outranked(_)));
         assert!(listed(&registry, "CART", "a").is_some());
+    }
+}
+
+/// A node whose clock is far ahead heard of the instance first; then it renews where the clock is right.
+#[test]
+fn a_heartbeat_passed_on_counts_whatever_its_stamp_and_teaches_the_later_one() {
+    let registry = registry();
+    run(&registry, 0, 1);
+    registry.merge(news(1, 5_000, 0), s(1));
+    let Merged::Same = registry.merge(news(1, 1, 0), s(1)) else { panic!("the same version") };
+    run(&registry, 1, 60);
+    let sign = Sign { stamp_ms: s(60).wall_ms, ..sign() };
+    assert!(
+        matches!(registry.renew_by(&sign, s(60)), Standing::Newer(told) if told.stamp_ms == s(5_000).wall_ms)
+    );
+    assert_eq!(registry.find("CART", "a", s(60)).unwrap().remaining_ms, 90_000);
+    let caught_up = Sign { stamp_ms: s(5_000).wall_ms + 1, ..sign };
+    assert!(matches!(registry.renew_by(&caught_up, s(60)), Standing::Same));
+    // Evicted, it comes back with a heartbeat given after that, although its stamp is an earlier one.
+    assert_eq!(run(&registry, 60, 160).len(), 1);
+    let late = |age_ms| Sign { stamp_ms: s(160).wall_ms, age_ms, ..self::sign() };
+    assert!(matches!(registry.renew_by(&late(9_500), s(160)), Standing::Void));
+    assert!(matches!(registry.renew_by(&late(100), s(160)), Standing::Wanted));
+    assert!(matches!(registry.merge(news(1, 160, 0), s(160)), Merged::Changed(_)));
+}
+
+fn sign() -> Sign {
+    let instance = instance("CART", "a", 1);
+    Sign {
+        app: Arc::clone(&instance.app),
+        id: "a".into(),
+        rank: rank_of(news(1, 1, 0)),
+        stamp_ms: 0,
+        age_ms: 0,
     }
 }

@@ -17,15 +17,48 @@ const RETENTION_SLACK_S: u64 = 17;
 
 #[derive(Clone, Debug)]
 enum Op {
-    Register { key: Key, dirty: u64, status: Status, overridden: Status, vip: usize, duration_s: u32, peer: bool },
-    Renew { key: Key, dirty: u64 },
-    Cancel { key: Key },
-    Override { key: Key, status: Status, dirty: u64 },
-    Clear { key: Key, status: Option<Status>, dirty: u64 },
-    Metadata { key: Key, name: &'static str, value: &'static str },
-    Pass { seconds: u64 },
-    Crowd { app: usize, count: usize },
-    Leave { app: usize, count: usize },
+    Register {
+        key: Key,
+        dirty: u64,
+        status: Status,
+        overridden: Status,
+        vip: usize,
+        duration_s: u32,
+        peer: bool,
+    },
+    Renew {
+        key: Key,
+        dirty: u64,
+    },
+    Cancel {
+        key: Key,
+    },
+    Override {
+        key: Key,
+        status: Status,
+        dirty: u64,
+    },
+    Clear {
+        key: Key,
+        status: Option<Status>,
+        dirty: u64,
+    },
+    Metadata {
+        key: Key,
+        name: &'static str,
+        value: &'static str,
+    },
+    Pass {
+        seconds: u64,
+    },
+    Crowd {
+        app: usize,
+        count: usize,
+    },
+    Leave {
+        app: usize,
+        count: usize,
+    },
     Hold,
 }
 
@@ -37,7 +70,14 @@ fn keys() -> impl Strategy<Value = Key> {
 }
 
 fn statuses() -> impl Strategy<Value = Status> {
-    proptest::sample::select(&[Status::Up, Status::Up, Status::Down, Status::Starting, Status::OutOfService, Status::Unknown])
+    proptest::sample::select(&[
+        Status::Up,
+        Status::Up,
+        Status::Down,
+        Status::Starting,
+        Status::OutOfService,
+        Status::Unknown,
+    ])
 }
 
 fn ops() -> impl Strategy<Value = Op> {
@@ -87,7 +127,8 @@ impl Pair {
             Op::Register { key: (app, id), dirty, status, overridden, vip, duration_s, peer } => {
                 let (vip, secure_vip) = (Some(VIPS[vip].into()), Some(VIPS[VIPS.len() - 1 - vip].into()));
                 let plain = Instance::new(&app, &id);
-                let told = Instance { status, overridden, vip, secure_vip, duration_s, dirty_ms: dirty, ..plain };
+                let told =
+                    Instance { status, overridden, vip, secure_vip, duration_s, dirty_ms: dirty, ..plain };
                 let origin = if peer { Origin::Peer } else { Origin::Client };
                 self.registry.register(told.clone(), origin, now).unwrap();
                 self.naive.register(told, peer);
@@ -113,8 +154,8 @@ impl Pair {
                 assert_eq!(done, self.naive.clear_override(&key, status, dirty));
             }
             Op::Metadata { key, name, value } => {
-                let done = self.registry.set_metadata(&key.0, &key.1, &[(name, Some(value))], now).is_some();
-                assert_eq!(done, self.naive.set_metadata(&key, name, value));
+                let done = self.registry.set_metadata(&key.0, &key.1, &[(name, Some(value))], now);
+                assert_eq!(done.unwrap().is_some(), self.naive.set_metadata(&key, name, value));
             }
             Op::Pass { seconds } => (0..seconds).for_each(|_| self.pass_second()),
             Op::Crowd { .. } | Op::Leave { .. } => self.crowd(op),
@@ -191,14 +232,16 @@ impl Pair {
                 let entry = &self.naive.live[&(app.to_owned(), record.instance.id.to_string())];
                 assert_eq!(record.registered_ms, support::s(entry.registered_s).wall_ms);
                 assert_eq!(record.up_ms, entry.up_s.map_or(0, |at| support::s(at).wall_ms));
-                let found = self.registry.find(app, &record.instance.id, support::s(self.naive.now_s)).unwrap();
+                let found =
+                    self.registry.find(app, &record.instance.id, support::s(self.naive.now_s)).unwrap();
                 let deadline_s = entry.heard_s + u64::from(entry.told.duration_s);
                 assert_eq!(found.remaining_ms, (deadline_s - self.naive.now_s) * 1_000);
                 assert_eq!(found.renewed_ms, support::s(entry.heard_s).wall_ms);
             }
         }
         let first = self.registry.services(None, 2, |_| true);
-        let rest = first.last().map_or(Vec::new(), |last| self.registry.services(Some(&last.app), 9, |_| true));
+        let rest =
+            first.last().map_or(Vec::new(), |last| self.registry.services(Some(&last.app), 9, |_| true));
         let listed = first.iter().chain(&rest).map(|one| (&*one.app, one.totals.instances()));
         assert_eq!(listed.collect::<BTreeMap<_, _>>(), counts);
     }
@@ -222,7 +265,9 @@ impl Pair {
         let mut delta: BTreeMap<Key, bool> = BTreeMap::new();
         for chunk in snapshot.shared.iter().chain(own) {
             let changed = chunk.live.iter().filter(|record| record.version > snapshot.floor);
-            for (record, lives) in changed.map(|record| (record, true)).chain(chunk.dead.iter().map(|dead| (dead, false))) {
+            for (record, lives) in
+                changed.map(|record| (record, true)).chain(chunk.dead.iter().map(|dead| (dead, false)))
+            {
                 let key = (record.instance.app.to_string(), record.instance.id.to_string());
                 assert!(delta.insert(key, lives).is_none(), "each instance once");
             }

@@ -64,7 +64,13 @@ impl Naive {
     }
 
     /// 3.4
-    fn chain(&self, claimed: Status, overridden: Status, existing: Option<Status>, from_peer: bool) -> Status {
+    fn chain(
+        &self,
+        claimed: Status,
+        overridden: Status,
+        existing: Option<Status>,
+        from_peer: bool,
+    ) -> Status {
         let serves = [Status::Up, Status::OutOfService];
         if !serves.contains(&claimed) {
             claimed

@@ -113,13 +113,13 @@ fn a_full_registry_refuses_the_new_and_keeps_the_old() {
 #[test]
 fn metadata_is_set_and_deleted_and_counts_as_a_registration() {
     let registry = registry();
-    assert!(registry.set_metadata("CART", "a", &[("k", Some("v"))], s(0)).is_none());
+    assert!(registry.set_metadata("CART", "a", &[("k", Some("v"))], s(0)).unwrap().is_none());
     register(&registry, instance("CART", "a", 7), s(0));
     registry.set_override("CART", "a", Status::OutOfService, None, s(1));
     let edits: [&[(&str, Option<&str>)]; 3] =
         [&[("k", Some("v")), ("l", Some("w"))], &[("k", Some("x"))], &[("l", None), ("none", None)]];
     for (at, edits) in (40..).zip(edits) {
-        let change = registry.set_metadata("CART", "a", edits, s(at)).unwrap();
+        let change = registry.set_metadata("CART", "a", edits, s(at)).unwrap().unwrap();
         assert_eq!((change.kind, change.record.action), (ChangeKind::Replaced, Action::Modified));
         assert_eq!((change.record.dirty_ms, change.record.status), (7, Status::OutOfService));
         assert_eq!(registry.find("CART", "a", s(at)).unwrap().remaining_ms, 90_000);

@@ -55,7 +55,14 @@ fn every_list_is_of_one_version() {
     let done = AtomicBool::new(false);
     let seen = std::thread::scope(|scope| {
         let readers: Vec<_> = (0..2).map(|_| scope.spawn(|| read(&registry, &done))).collect();
-        let writers: Vec<_> = (0..WRITERS).map(|seed| scope.spawn({ let registry = &registry; move || write(registry, seed) })).collect();
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|seed| {
+                scope.spawn({
+                    let registry = &registry;
+                    move || write(registry, seed)
+                })
+            })
+            .collect();
         writers.into_iter().for_each(|writer| writer.join().expect("a writer panicked"));
         done.store(true, Ordering::Release);
         readers.into_iter().map(|reader| reader.join().expect("a reader panicked")).min()
@@ -77,7 +84,9 @@ fn renewals_on_several_threads_are_all_counted_and_the_latest_stays() {
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let registry = &registry;
-            scope.spawn(move || (0..1_000).for_each(|step| drop(registry.renew("A", "a", None, ms(step * 4 + thread)))));
+            scope.spawn(move || {
+                (0..1_000).for_each(|step| drop(registry.renew("A", "a", None, ms(step * 4 + thread))))
+            });
         }
     });
     assert_eq!(registry.find("A", "a", ms(3_999)).unwrap().age_ms, 0);

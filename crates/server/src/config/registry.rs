@@ -84,7 +84,8 @@ settings! {
         register: bool = "registry.self.register", Kind::Bool, "true", "false";
         /// The application name under which it registers.
         app: String = "registry.self.app", Kind::Text, "EUREKA", "DISCOVERY";
-        /// The host name it registers, and by which it recognises itself among the peers; empty: the machine's.
+        /// The host name it registers: the one in the URLs by which others reach it, or Java peers show it as unavailable;
+        /// empty: the machine's.
         hostname: String = "registry.self.hostname", Kind::Text, "", "synod-1.example.org";
     }
 }

@@ -17,8 +17,9 @@ use crate::registry::peers::synod;
 /// Where these requests are.
 pub const PREFIX: &str = "/v1/peer/";
 
-/// A message holds what a node has of a few buckets, or a batch: more than a client may send, but not without a limit.
-const MESSAGE_BYTES_MAX: usize = 256 << 20;
+/// Largest message: a batch of 250 instances of the largest size allowed, twice over. A batch that is larger is refused, and
+/// its sender halves it.
+const MESSAGE_BYTES_MAX: usize = 32 << 20;
 
 /// Answers one request below [`PREFIX`].
 pub async fn handle(node: &Node, request: Request<Incoming>) -> Response<Body> {

@@ -13,6 +13,10 @@ use crate::face::{console, eureka, native, peer};
 use crate::metrics::{self, Face};
 use crate::net::{self, Body};
 
+/// Where Spring's dashboard has its list of the last registrations and cancellations, and where ours is.
+const LAST_N: &str = "/lastn";
+const CHANGES_PAGE: &str = "/ui/changes";
+
 /// The node as its HTTP listener sees it; one clone per connection.
 #[derive(Clone, Debug)]
 pub(super) struct Front {
@@ -69,6 +73,12 @@ impl net::Handler for Front {
 
 /// The console's files; whatever else nobody owns is not found.
 fn console(request: &Request<Incoming>) -> Response<Body> {
+    if request.uri().path() == LAST_N {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::FOUND;
+        response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(CHANGES_PAGE));
+        return response;
+    }
     let Some(response) = console::respond(request.uri().path(), request.headers()) else {
         return not_found();
     };

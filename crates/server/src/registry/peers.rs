@@ -7,11 +7,13 @@
 //! | `synod`, `eureka` | the two dialects, between the core's words and the wire's |
 //! | `source` | where the list of peers comes from |
 //! | `start` | the first round with everybody, opening, changes of the list, the end |
+//! | `metrics` | their numbers |
 //! | `own` | this node as an instance of its own registry |
 
 mod carry;
 mod client;
 mod eureka;
+pub mod metrics;
 mod own;
 mod source;
 mod start;

@@ -26,12 +26,16 @@ pub fn check(world: &World) -> Result<(), Broken> {
     };
     let (list, totals) = (content(first), first.registry.totals());
     let running = world.clients.iter().filter(|client| client.running).map(|client| &client.key);
-    for key in running.clone().filter(|key| !list.contains_key(key)) {
+    if let Some(key) = running.clone().find(|key| !list.contains_key(*key)) {
         let what = format!("{} {} runs but is not listed", key.0, key.1);
         return Err(Broken::new("convergence", &key.1, what));
     }
     if let Some(key) = list.keys().find(|key| !running.clone().any(|one| one == *key)) {
-        return Err(Broken::new("convergence", &key.1, format!("{} {} is listed but does not run", key.0, key.1)));
+        return Err(Broken::new(
+            "convergence",
+            &key.1,
+            format!("{} {} is listed but does not run", key.0, key.1),
+        ));
     }
     for node in nodes.flatten() {
         let other = content(node);

@@ -1,9 +1,14 @@
 //! (c) Who left, or fell silent, is listed nowhere once two leases are over; counted from the last sign of life that any
 //! node took, or from the leave or death if that was later. Two seconds are for the ticks that find it.
 //!
+//! Who left is gone sooner where nothing stands in the way: if all nodes ran and could reach each other since well before
+//! the leave, and nobody else dealt with the instance at about that time, no node lists it any more once the news must
+//! have come through. Late and repeated messages from before the leave must not bring it back.
+//!
 //! A provisional record is gone one lease after its node started, unless somebody confirmed it.
 
 use super::Broken;
+use crate::truth::Story;
 use crate::world::World;
 
 const TICKS_MS: u64 = 2_000;
@@ -15,16 +20,38 @@ pub fn check(world: &World, number: usize) -> Result<(), Broken> {
     for record in node.registry.snapshot().records() {
         let (app, id) = (&record.instance.app, &record.instance.id);
         let story = world.truth.get(&(app.to_string(), id.to_string()));
-        let silent_ms = story.and_then(crate::truth::Story::silent_since_ms);
+        let silent_ms = story.and_then(Story::silent_since_ms);
         let limit_ms = match (record.provisional, silent_ms) {
             (true, _) => node.started_ms + world.plan.lease_ms() + TICKS_MS,
             (false, Some(silent_ms)) => silent_ms + 2 * world.plan.lease_ms() + TICKS_MS,
             (false, None) => continue,
         };
+        if !record.provisional && story.is_some_and(|story| is_known_to_have_left(world, story)) {
+            let what = format!("node-{number} lists {app} {id}, which has left");
+            return Err(Broken::new("departed", id, what));
+        }
         if now_ms > limit_ms {
             let what = format!("node-{number} still lists {app} {id}, {} ms too long", now_ms - limit_ms);
             return Err(Broken::new("departed", id, what));
         }
     }
     Ok(())
+}
+
+fn is_known_to_have_left(world: &World, story: &Story) -> bool {
+    let (Some(left_ms), false, reach_ms) = (story.left_ms, story.alive, world.plan.reach_ms()) else {
+        return false;
+    };
+    let quiet_ms = left_ms.saturating_sub(reach_ms);
+    let nodes = 0..world.nodes.len();
+    let undisturbed = nodes.clone().all(|a| {
+        world.nodes[a].is_some()
+            && nodes
+                .clone()
+                .all(|b| a == b || world.net.open_since(a, b).is_some_and(|since_ms| since_ms < quiet_ms))
+    });
+    let mut nearby = story.signs.iter().rev().take_while(|sign| sign.at_ms >= quiet_ms);
+    let alone = nearby.clone().all(|sign| sign.at_ms <= left_ms)
+        && nearby.next().is_none_or(|last| nearby.all(|sign| sign.node == last.node));
+    undisturbed && alone && world.now_ms > left_ms + reach_ms
 }

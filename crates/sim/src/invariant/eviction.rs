@@ -1,5 +1,5 @@
-//! (b) A live instance is neither taken off nor missing at a node while its renewals arrive at a node from which news get
-//! through.
+//! (b) A live instance is neither taken off nor missing nor shown in an earlier version at a node while its renewals arrive
+//! at a node from which news get through.
 //!
 //! Precisely: a node J may not remove, and has to list, a running instance of which a node I (which may be J) took a sign
 //! of life of this run of it at a time T such that
@@ -39,15 +39,17 @@ pub fn removed(world: &World, number: usize, change: &Change) -> Result<(), Brok
     }
 }
 
-/// Checks that nobody is missing on node `number`.
+/// Checks that nobody is missing on node `number`, or shown as he was before.
 pub fn missing(world: &World, number: usize) -> Result<(), Broken> {
     let Some(node) = &world.nodes[number] else { return Ok(()) };
     for (key, story) in world.truth.iter().filter(|(_, story)| story.alive) {
-        if node.registry.find(&key.0, &key.1, node.now(world.now_ms)).is_some() {
-            continue;
-        }
-        if let Some(sign) = witness(world, number, story, 2 * world.plan.reach_ms()) {
-            return Err(broken(world, number, key, sign, "does not list"));
+        let Some(sign) = witness(world, number, story, 2 * world.plan.reach_ms()) else { continue };
+        match node.registry.find(&key.0, &key.1, node.now(world.now_ms)) {
+            None => return Err(broken(world, number, key, sign, "does not list")),
+            Some(found) if found.record.dirty_ms < sign.dirty_ms => {
+                return Err(broken(world, number, key, sign, "shows an earlier version"));
+            }
+            Some(_) => {}
         }
     }
     Ok(())

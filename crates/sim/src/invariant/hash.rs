@@ -24,7 +24,10 @@ pub fn check(node: &Node) -> Result<(), Broken> {
     let fingerprint: u32 = node.registry.fingerprint().iter().map(|bucket| bucket.count).sum();
     if hash != snapshot.totals.hash() || fingerprint != confirmed {
         let told = snapshot.totals.hash();
-        let what = format!("node-{} says {told}, lists {hash}; fingerprint of {fingerprint}/{confirmed}", node.number);
+        let what = format!(
+            "node-{} says {told}, lists {hash}; fingerprint of {fingerprint}/{confirmed}",
+            node.number
+        );
         return Err(Broken::new("hash", "", what));
     }
     Ok(())

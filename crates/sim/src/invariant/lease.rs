@@ -18,7 +18,9 @@ pub fn check(world: &World, number: usize) -> Result<(), Broken> {
         let story = world.truth.get(&(app.to_string(), id.to_string()));
         let last_ms = story.and_then(crate::truth::Story::last_sign_ms).unwrap_or(0);
         if heard_ms > last_ms + world.plan.transit_ms() {
-            let what = format!("node-{number} thinks {app} {id} was heard of at {heard_ms} ms, but that was at {last_ms} ms");
+            let what = format!(
+                "node-{number} thinks {app} {id} was heard of at {heard_ms} ms, but that was at {last_ms} ms"
+            );
             return Err(Broken::new("lease", id, what));
         }
     }

@@ -20,7 +20,8 @@ impl World {
         let mut wake = None;
         for (peer, link) in node.links.iter_mut().enumerate() {
             let Some(link) = link else { continue };
-            let route = |talk, number_of| Route { asker: number, life: node.life, peer, talk, number: number_of };
+            let route =
+                |talk, number_of| Route { asker: number, life: node.life, peer, talk, number: number_of };
             if let Some((_, batch)) = link.poll_batch(&node.registry, now) {
                 let notices = batch.items.iter().map(|item| link::notice(item, now)).collect();
                 out.push((route(Talk::Batch, batch.number), Request::Batch(notices)));
@@ -112,7 +113,8 @@ impl World {
         self.at(TIMEOUT_MS, Event::ClientTimeout { client: number, number: pending.number });
         if !self.rng.percent(self.client_loss()) {
             let delay = 1 + self.rng.below(DELAY_MS_MAX);
-            let event = Event::ClientRequest { client: number, number: pending.number, node, deed: pending.deed };
+            let event =
+                Event::ClientRequest { client: number, number: pending.number, node, deed: pending.deed };
             self.at(delay, event);
         }
     }
@@ -131,7 +133,12 @@ impl World {
     }
 
     /// A node does what it is asked; `None` when it is down.
-    pub(super) fn act(&mut self, client: usize, number: usize, deed: &Deed) -> Result<Option<Done>, invariant::Broken> {
+    pub(super) fn act(
+        &mut self,
+        client: usize,
+        number: usize,
+        deed: &Deed,
+    ) -> Result<Option<Done>, invariant::Broken> {
         let (app, id) = self.clients[client].key.clone();
         let now_ms = self.now_ms;
         let Some(node) = &mut self.nodes[number] else { return Ok(None) };
@@ -141,7 +148,7 @@ impl World {
         let key = (app, id);
         let heard = matches!(done, Done::Yes | Done::No { heard: true });
         if heard && matches!(deed, Deed::Cancel) {
-            self.truth.gone(&key, now_ms);
+            self.truth.left(&key, now_ms);
         } else if heard {
             self.truth.sign(&key, Sign { at_ms: now_ms, node: number, life, dirty_ms });
         }
@@ -183,7 +190,9 @@ fn in_words(deed: &Deed) -> String {
 fn summary(request: &Request) -> String {
     use synod_core::registry::sync::{Ask, Notice};
     let one = |notice: &Notice| match notice {
-        Notice::Record(news) => format!("record {} {} age {}", news.instance.app, news.instance.id, news.age_ms),
+        Notice::Record(news) => {
+            format!("record {} {} age {}", news.instance.app, news.instance.id, news.age_ms)
+        }
         Notice::Heartbeat(sign) => format!("heartbeat {} {} age {}", sign.app, sign.id, sign.age_ms),
         Notice::Ended(ended) => format!("end {} {}", ended.app, ended.id),
     };
@@ -195,10 +204,11 @@ fn summary(request: &Request) -> String {
             format!("compare, fading: {}", names.join(", "))
         }
         Request::Ask(Ask::Exchange(holdings)) => {
-            let names: Vec<_> = holdings.signs.iter().map(|sign| format!("{} {}", sign.app, sign.id)).collect();
+            let names: Vec<_> =
+                holdings.signs.iter().map(|sign| format!("{} {}", sign.app, sign.id)).collect();
             let ends: Vec<_> = holdings.ends.iter().map(|end| format!("{} {}", end.app, end.id)).collect();
             format!("exchange, held: {}; ended: {}", names.join(", "), ends.join(", "))
         }
-        Request::Ask(Ask::List) => "list".to_owned(),
+        Request::Ask(Ask::List { .. }) => "list".to_owned(),
     }
 }

@@ -109,7 +109,8 @@ mod tests {
     }
 
     fn registry() -> Registry {
-        let preservation = Policy { enabled: false, threshold: 0.85, window_ms: 60_000, limit_ms: 0, fixed: None };
+        let preservation =
+            Policy { enabled: false, threshold: 0.85, window_ms: 60_000, limit_ms: 0, fixed: None };
         Registry::new(Settings { preservation, ..Settings::default() })
     }
 
@@ -132,8 +133,10 @@ mod tests {
     fn check(registry: &Registry, list: Vec<News>, first: bool, now: Now, here: &str, told: &str) {
         let outcome = compare(registry, list, first, now);
         let snapshot = registry.snapshot();
-        let mut listed: Vec<_> =
-            snapshot.records().map(|one| format!("{}@{}={}", one.instance.id, one.dirty_ms, one.status)).collect();
+        let mut listed: Vec<_> = snapshot
+            .records()
+            .map(|one| format!("{}@{}={}", one.instance.id, one.dirty_ms, one.status))
+            .collect();
         listed.sort();
         assert_eq!(listed.join(" "), here);
         let said: Vec<_> =
@@ -143,8 +146,7 @@ mod tests {
 
     #[test]
     fn the_greater_dirty_timestamp_wins() {
-        for (dirty_ms, here, told) in
-            [(4, "a@5=UP", "Registered a"), (5, "a@5=UP", ""), (6, "a@6=DOWN", "")]
+        for (dirty_ms, here, told) in [(4, "a@5=UP", "Registered a"), (5, "a@5=UP", ""), (6, "a@6=DOWN", "")]
         {
             let registry = registry();
             registry.register(described("a", 5, Status::Up), Origin::Client, START).unwrap();
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn an_override_here_is_not_lost_to_a_newer_description() {
+    fn an_override_here_is_not_lost_to_a_newer_description_and_told() {
         let registry = registry();
         registry.register(described("a", 5, Status::Up), Origin::Client, START).unwrap();
         registry.set_override("APP", "a", Status::OutOfService, None, START).unwrap();

@@ -211,6 +211,24 @@ fn a_change_is_everywhere_at_once() {
 }
 
 #[test]
+fn a_client_that_never_raises_its_timestamp_is_not_undone_by_a_tie() {
+    for n in 0..20 {
+        let mut cluster = Cluster::new(2, n);
+        cluster.settle();
+        cluster.register(0, "a", 5);
+        cluster.settle();
+        let again = Instance { dirty_ms: 5, host: format!("host-{n}").into(), ..Instance::new("APP", "a") };
+        let change = cluster.nodes[1].registry.register(again, Origin::Client, cluster.now).unwrap();
+        cluster.tell_of(1, What::Registered, change.record);
+        cluster.settle();
+        for node in &cluster.nodes {
+            let (record, _) = node.registry.told("APP", "a").unwrap();
+            assert_eq!(&*record.instance.host, format!("host-{n}"));
+        }
+    }
+}
+
+#[test]
 fn a_new_node_gets_everything_with_what_is_left_of_each_lease() {
     let mut cluster = Cluster::new(2, 1);
     cluster.cut = vec![(0, 1)];
@@ -239,6 +257,87 @@ fn the_first_round_tells_whether_there_was_anything() {
     cluster.settle();
     assert_eq!(cluster.nodes[1].links[&0].start(), Some(Start::Data));
     assert_eq!(cluster.nodes[0].links[&1].peer(), &Peer::Synod("some node".into()));
+}
+
+#[test]
+fn a_heartbeat_brings_the_record_to_a_node_that_has_lost_it() {
+    let mut cluster = Cluster::new(2, 1);
+    cluster.register(0, "a", 5);
+    cluster.settle();
+    let rounds = cluster.nodes[0].links[&1].next_ask_wake();
+    cluster.nodes[1].registry = Registry::new(Settings::default());
+    cluster.beat(0, "a", 5);
+    cluster.pass(100);
+    cluster.assert_lists("a@5=UP");
+    assert_eq!(cluster.nodes[0].links[&1].next_ask_wake(), rounds, "without comparing everything");
+}
+
+#[test]
+fn a_lease_fades_when_half_of_it_is_over() {
+    for (age_ms, fades) in [(4_500, 0), (4_501, 1), (9_001, 1)] {
+        let mut cluster = Cluster::new(1, 1);
+        cluster.register(0, "a", 5);
+        cluster.now.mono_ms += age_ms;
+        assert_eq!(cluster.nodes[0].registry.fading(10, cluster.now).len(), fades, "{age_ms}");
+        assert_eq!(cluster.nodes[0].registry.fading(0, cluster.now).len(), 0);
+    }
+}
+
+#[test]
+fn a_batch_tells_of_the_last_heartbeat_when_it_leaves() {
+    let mut cluster = Cluster::new(2, 1);
+    cluster.register(0, "a", 5);
+    cluster.settle();
+    let (record, heard) = cluster.nodes[0].registry.told("APP", "a").unwrap();
+    cluster.now.mono_ms += 5_000;
+    cluster.now.wall_ms += 5_000;
+    cluster.nodes[0].registry.renew("APP", "a", None, cluster.now);
+    cluster.tell(0, Told { what: What::Renewed, record, heard });
+    cluster.pass(100);
+    let (_, heard) = cluster.nodes[1].registry.told("APP", "a").unwrap();
+    assert_eq!(heard.age_ms(cluster.now), 100);
+}
+
+#[test]
+fn what_ran_out_elsewhere_is_taken_only_while_nothing_expires_here() {
+    let mut cluster = Cluster::new(1, 1);
+    cluster.register(0, "a", 5);
+    let news = News { age_ms: 9_000, ..cluster.nodes[0].registry.news_of("APP", "a", cluster.now).unwrap() };
+    cluster.cancel(0, "a");
+    // A registry that has just started protects everybody.
+    let young: Registry = Registry::new(Settings::default());
+    young.merge(news.clone(), cluster.now);
+    assert_eq!(young.totals().instances(), 1);
+    let unprotected = Cluster::new(1, 1);
+    unprotected.nodes[0].registry.merge(news, cluster.now);
+    assert_eq!(unprotected.list(0), "");
+}
+
+#[test]
+fn an_exchange_names_who_is_to_tell_whom() {
+    let cluster = &mut Cluster::new(2, 1);
+    let now = cluster.now;
+    for (at, id, dirty_ms) in
+        [(0, "same", 1), (0, "mine", 1), (0, "newer", 2), (0, "older", 1), (0, "left", 1)]
+    {
+        cluster.register(at, id, dirty_ms);
+    }
+    for (id, dirty_ms) in [("theirs", 1), ("newer", 1), ("older", 2), ("left", 1), ("gone", 1)] {
+        cluster.register(1, id, dirty_ms);
+    }
+    let same = cluster.nodes[0].registry.news_of("APP", "same", now).unwrap();
+    cluster.nodes[1].registry.merge(same, now);
+    cluster.nodes[1].registry.cancel("APP", "gone", now);
+    cluster.nodes[0].registry.cancel("APP", "left", now);
+    let all: Vec<u16> = (0..1_024).collect();
+    let (reply, changes) =
+        exchange(&cluster.nodes[1].registry, &holdings(&cluster.nodes[0].registry, &all, now), now);
+    let mut news: Vec<_> = reply.news.iter().map(|news| &*news.instance.id).collect();
+    news.sort_unstable();
+    assert_eq!(news, ["older", "theirs"]);
+    assert_eq!(reply.wanted.iter().map(|(_, id)| &**id).collect::<Vec<_>>(), ["mine", "newer"]);
+    assert_eq!(reply.ends.iter().map(|ended| &*ended.id).collect::<Vec<_>>(), ["gone", "left"]);
+    assert_eq!(changes.iter().map(|change| &*change.record.instance.id).collect::<Vec<_>>(), ["left"]);
 }
 
 #[test]
@@ -294,6 +393,7 @@ fn a_third_node_bridges_a_cut_between_two() {
         cluster.beat(0, "a", 5);
         assert_eq!(cluster.list(2), "a@5=UP");
     }
+    assert_eq!(cluster.nodes[2].registry.recent()[1].len(), 0, "it was evicted in between");
     cluster.pass(12_000);
     cluster.assert_lists("");
 }

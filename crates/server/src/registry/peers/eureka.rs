@@ -120,3 +120,140 @@ fn taken(from: &wire::Instance<'_>, lease_duration_s: u32, now: Now) -> Option<I
     let app = convert::upper(from.app.as_deref()?);
     convert::instance(from, &app, lease_duration_s, now).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use synod_core::registry::lease::Heard;
+    use synod_core::registry::merge::Merged;
+    use synod_core::registry::{Record, Registry};
+
+    use super::*;
+
+    const NOW: Now = Now { wall_ms: 1_795_291_812_000, mono_ms: 500_000 };
+
+    fn record(overridden: Status) -> Arc<Record> {
+        let instance = Instance { dirty_ms: 1_700_000_000_000, ..Instance::new("REP", "r1") };
+        let status = if overridden == Status::Unknown { Status::Up } else { overridden };
+        let news = News {
+            status,
+            overridden,
+            override_ms: 0,
+            dirty_ms: instance.dirty_ms,
+            registered_ms: NOW.wall_ms,
+            up_ms: NOW.wall_ms,
+            stamp_ms: NOW.wall_ms,
+            age_ms: 0,
+            instance: instance.into(),
+        };
+        match Registry::<()>::new(Default::default()).merge(news, NOW) {
+            Merged::Changed(change) => change.record,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn body(kind: Kind, overridden: Status) -> String {
+        let item = Item { kind, record: record(overridden), heard: Heard::now(NOW) };
+        String::from_utf8(batch(&[item], NOW)).unwrap()
+    }
+
+    /// Recorded from a Java server: `golden/eureka/java_peer_to_peer_requests.txt`.
+    #[test]
+    fn items_are_those_of_a_java_peer() {
+        for (kind, overridden, item) in [
+            (
+                Kind::Heartbeat,
+                Status::Unknown,
+                r#""lastDirtyTimestamp":1700000000000,"status":"UP","action":"Heartbeat""#,
+            ),
+            (
+                Kind::StatusUpdate,
+                Status::OutOfService,
+                r#""lastDirtyTimestamp":1700000000000,"status":"OUT_OF_SERVICE","action":"StatusUpdate""#,
+            ),
+            (
+                Kind::Heartbeat,
+                Status::OutOfService,
+                concat!(
+                    r#""lastDirtyTimestamp":1700000000000,"overriddenStatus":"OUT_OF_SERVICE","#,
+                    r#""status":"OUT_OF_SERVICE","action":"Heartbeat""#
+                ),
+            ),
+            (
+                Kind::DeleteStatusOverride,
+                Status::Unknown,
+                r#""lastDirtyTimestamp":1700000000000,"status":"UP","action":"DeleteStatusOverride""#,
+            ),
+            (Kind::Cancel, Status::Unknown, r#""action":"Cancel""#),
+        ] {
+            let expect = format!(r#"{{"replicationList":[{{"appName":"REP","id":"r1",{item}}}]}}"#);
+            assert_eq!(body(kind, overridden), expect);
+        }
+        let register = body(Kind::Register, Status::Unknown);
+        let begin = concat!(
+            r#"{"replicationList":[{"appName":"REP","id":"r1","lastDirtyTimestamp":1700000000000,"#,
+            r#""status":"UP","instanceInfo":{"instanceId":"r1","#
+        );
+        assert!(register.starts_with(begin), "{register}");
+        assert!(register.ends_with(r#""actionType":"ADDED"},"action":"Register"}]}"#), "{register}");
+    }
+
+    #[test]
+    fn headers_are_those_of_a_java_peer() {
+        let headers = headers();
+        for (name, value) in [
+            ("accept", "application/json"),
+            ("content-type", "application/json"),
+            ("accept-encoding", "gzip"),
+            ("discoveryidentity-name", "DefaultServer"),
+            ("discoveryidentity-version", "1.0"),
+        ] {
+            assert_eq!(headers[name], value);
+        }
+        assert!(!headers.contains_key("x-netflix-discovery-replication"));
+    }
+
+    #[test]
+    fn answers_are_read_item_by_item() {
+        let body = concat!(
+            r#"{"responseList":[{"statusCode":200},{"statusCode":404},{"statusCode":500},{"statusCode":409},"#,
+            r#"{"statusCode":409,"responseEntity":{"instanceId":"r1","app":"rep","hostName":"h","ipAddr":"i","#,
+            r#""dataCenterInfo":{"name":"MyOwn"},"lastDirtyTimestamp":"7"}}]}"#
+        );
+        let words = answers(body.as_bytes(), 90, NOW).unwrap().into_iter().map(|answer| match answer {
+            Answer::Conflict(instance) => format!("{}/{}@{}", instance.app, instance.id, instance.dirty_ms),
+            other => format!("{other:?}"),
+        });
+        assert_eq!(words.collect::<Vec<_>>(), ["Done", "Unknown", "Refused", "Refused", "REP/r1@7"]);
+        assert!(answers(b"{}", 90, NOW).is_err());
+    }
+
+    #[test]
+    fn the_age_of_a_lease_is_told_from_javas_odd_times() {
+        for (registered_ago, renewal_ago, age_ms) in [
+            (10_000, 10_000, 10_000),   // never renewed
+            (100_000, -60_000, 30_000), // renewed 30 s ago: 90 s too late
+            (200_000, 20_000, 110_000), // 110 s ago, still kept by Java
+            (100_000, 5_000, 95_000),   // exactly one lease after the registration and 5 s ago
+        ] {
+            let at = |ago: i64| NOW.wall_ms.saturating_add_signed(-ago);
+            let from = wire::Instance {
+                host_name: Some("h".into()),
+                ip_addr: Some("i".into()),
+                app: Some("A".into()),
+                data_center: Some(wire::DataCenter {
+                    name: Some(wire::DataCenterName::MyOwn),
+                    metadata: Vec::new(),
+                }),
+                lease: Some(wire::Lease {
+                    registration: at(registered_ago),
+                    last_renewal: at(renewal_ago),
+                    ..wire::Lease::default()
+                }),
+                ..wire::Instance::default()
+            };
+            assert_eq!(news(&from, 90, NOW).unwrap().age_ms, age_ms, "{registered_ago} {renewal_ago}");
+        }
+    }
+}

@@ -14,12 +14,15 @@ type Pairs = Box<[(Box<str>, Box<str>)]>;
 
 /// What peers are told, to the wire.
 pub fn changes_out(notices: &[Notice]) -> wire::Changes<'_> {
-    let item = |notice: &'_ Notice| match notice {
+    wire::Changes { items: notices.iter().map(item_out).collect() }
+}
+
+fn item_out(notice: &Notice) -> wire::Item<'_> {
+    match notice {
         Notice::Record(news) => wire::Item::Record(Box::new(record_out(news))),
         Notice::Heartbeat(sign) => wire::Item::Heartbeat(sign_out(sign)),
         Notice::Ended(ended) => wire::Item::Ended(ended_out(ended)),
-    };
-    wire::Changes { items: notices.iter().map(item).collect() }
+    }
 }
 
 /// What a peer tells, from the wire.
@@ -34,14 +37,18 @@ pub fn changes_in(changes: wire::Changes<'static>) -> Vec<Notice> {
 
 /// Answers to the wire.
 pub fn answers_out(answers: &[Answer]) -> wire::Answers<'_> {
-    let answer = |answer| match answer {
-        &Answer::Done | Answer::Conflict(_) => wire::Answer::Done,
+    wire::Answers { answers: answers.iter().map(answer_out).collect() }
+}
+
+fn answer_out(answer: &Answer) -> wire::Answer<'_> {
+    match answer {
+        // A conflict is a Java peer's answer and none of ours.
+        Answer::Done | Answer::Conflict(_) => wire::Answer::Done,
         Answer::Unknown => wire::Answer::Unknown,
         Answer::Newer(news) => wire::Answer::Newer(Box::new(record_out(news))),
         Answer::Ended(end) => wire::Answer::Ended(end_out(*end)),
         Answer::Refused => wire::Answer::Refused,
-    };
-    wire::Answers { answers: answers.iter().map(answer).collect() }
+    }
 }
 
 /// Answers from the wire.
