@@ -312,13 +312,13 @@ impl<C: Default> Registry<C> {
     ) -> Result<Option<Change>, Refusal> {
         self.change(app, |application| {
             let Some(lease) = application.leases.get(id) else { return Ok(None) };
-            let old = Arc::clone(&lease.record);
+            let (old, heard) = (Arc::clone(&lease.record), Heard::after(lease.stamp_ms(), now));
             let metadata = self.edited(&old.instance.metadata, edits)?;
             let instance = Instance { metadata: metadata.into(), ..Instance::clone(&old.instance) };
             let override_ms = now.wall_ms.max(old.override_ms + 1);
             let mut record = self.record(Arc::new(instance), Some(&old), override_ms, Origin::Peer, now);
             record.status = old.status;
-            let record = self.enter(application, record, ChangeKind::Replaced, Heard::now(now), now);
+            let record = self.enter(application, record, ChangeKind::Replaced, heard, now);
             Ok(Some(Change { kind: ChangeKind::Replaced, record }))
         })
     }

@@ -130,7 +130,7 @@ impl Pair {
                 let told =
                     Instance { status, overridden, vip, secure_vip, duration_s, dirty_ms: dirty, ..plain };
                 let origin = if peer { Origin::Peer } else { Origin::Client };
-                self.registry.register(told.clone(), origin, now).unwrap();
+                self.registry.register(told.clone(), origin, now).expect("below the limit");
                 self.naive.register(told, peer);
             }
             Op::Renew { key, dirty } => {
@@ -155,7 +155,10 @@ impl Pair {
             }
             Op::Metadata { key, name, value } => {
                 let done = self.registry.set_metadata(&key.0, &key.1, &[(name, Some(value))], now);
-                assert_eq!(done.unwrap().is_some(), self.naive.set_metadata(&key, name, value));
+                assert_eq!(
+                    done.expect("within the limits").is_some(),
+                    self.naive.set_metadata(&key, name, value)
+                );
             }
             Op::Pass { seconds } => (0..seconds).for_each(|_| self.pass_second()),
             Op::Crowd { .. } | Op::Leave { .. } => self.crowd(op),
@@ -174,7 +177,9 @@ impl Pair {
             let key = (APPS[app].to_owned(), id);
             if matches!(op, Op::Crowd { .. }) {
                 let told = Instance::new(&key.0, &key.1);
-                self.registry.register(told.clone(), Origin::Client, support::s(self.naive.now_s)).unwrap();
+                self.registry
+                    .register(told.clone(), Origin::Client, support::s(self.naive.now_s))
+                    .expect("below the limit");
                 self.naive.register(told, false);
             } else {
                 let gone = self.registry.cancel(&key.0, &key.1, support::s(self.naive.now_s));
@@ -232,8 +237,10 @@ impl Pair {
                 let entry = &self.naive.live[&(app.to_owned(), record.instance.id.to_string())];
                 assert_eq!(record.registered_ms, support::s(entry.registered_s).wall_ms);
                 assert_eq!(record.up_ms, entry.up_s.map_or(0, |at| support::s(at).wall_ms));
-                let found =
-                    self.registry.find(app, &record.instance.id, support::s(self.naive.now_s)).unwrap();
+                let found = self
+                    .registry
+                    .find(app, &record.instance.id, support::s(self.naive.now_s))
+                    .expect("it is listed");
                 let deadline_s = entry.heard_s + u64::from(entry.told.duration_s);
                 assert_eq!(found.remaining_ms, (deadline_s - self.naive.now_s) * 1_000);
                 assert_eq!(found.renewed_ms, support::s(entry.heard_s).wall_ms);

@@ -8,6 +8,9 @@ use synod_core::registry::{Registry, Settings, Status};
 
 use super::support::*;
 
+/// What is tried, by name.
+type Case<'c> = (&'c str, &'c dyn Fn(&Registry));
+
 /// Of `a`, last heard of at `stamp` seconds, `age` seconds ago.
 pub(crate) fn news(dirty_ms: u64, stamp: u64, age: u64) -> News {
     let instance = instance("CART", "a", dirty_ms);
@@ -55,7 +58,7 @@ fn what_is_known_already_stays() {
 
 #[test]
 fn each_sign_of_life_confirms() {
-    let signs: [(&str, &dyn Fn(&Registry)); 6] = [
+    let signs: [Case<'_>; 6] = [
         ("renewal", &|registry| drop(registry.renew("CART", "a", None, s(110)))),
         ("registration", &|registry| drop(register(registry, instance("CART", "a", 2), s(110)))),
         ("override", &|registry| drop(registry.set_override("CART", "a", Status::Down, None, s(110)))),
@@ -78,7 +81,7 @@ fn each_sign_of_life_confirms() {
 #[test]
 fn hearsay_puts_its_own_lease_in_the_place_of_the_assumed_one() {
     // Heard of 80 s before: ten are left, not ninety.
-    let told: [(&str, &dyn Fn(&Registry)); 3] = [
+    let told: [Case<'_>; 3] = [
         ("same news", &|registry| drop(registry.merge(news(1, 30, 80), s(110)))),
         ("later news", &|registry| drop(registry.merge(news(2, 30, 80), s(110)))),
         ("heartbeat", &|registry| {

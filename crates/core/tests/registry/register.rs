@@ -131,6 +131,25 @@ fn metadata_is_set_and_deleted_and_counts_as_a_registration() {
 }
 
 #[test]
+fn metadata_is_bounded_and_a_refused_edit_changes_nothing() {
+    let settings = Settings { metadata_keys_max: 2, metadata_bytes_max: 10, ..unguarded() };
+    let registry: Registry = Registry::new(settings);
+    register(&registry, instance("CART", "a", 1), s(0));
+    let set = |key, value| registry.set_metadata("CART", "a", &[(key, Some(value))], s(1)).map(drop);
+    for (key, value, refusal) in [
+        ("k", "123", None),
+        ("l", "12345", None),
+        ("k", "1234", Some(Refusal::MetadataBytes(10))),
+        ("m", "", Some(Refusal::MetadataKeys(2))),
+        ("l", "", None),
+    ] {
+        let version = registry.version();
+        assert_eq!(set(key, value).err(), refusal, "{key} {value}");
+        assert_eq!(registry.version() > version, refusal.is_none());
+    }
+}
+
+#[test]
 fn the_latest_are_remembered_newest_first_and_a_thousand_at_most() {
     let registry = registry();
     for at in 0..1_100 {
