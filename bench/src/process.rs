@@ -1,0 +1,136 @@
+//! What the kernel says of a server process and of this machine.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+
+/// Clock ticks per second in `/proc/PID/stat`: `USER_HZ`, 100 on every Linux that Rust runs on.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// CPU seconds that a process has used, over all its threads.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Cpu {
+    user: f64,
+    system: f64,
+}
+
+impl Cpu {
+    /// User and kernel mode together.
+    pub(crate) fn seconds(self) -> f64 {
+        self.user + self.system
+    }
+}
+
+/// # Errors
+/// When the process is gone.
+pub(crate) fn cpu(pid: u32) -> Result<Cpu> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("the server process is gone")?;
+    cpu_of(&stat).context("/proc/PID/stat has another form")
+}
+
+/// Watches what anybody but a server and this program takes from the machine.
+#[derive(Debug)]
+pub(crate) struct Others {
+    server: u32,
+    begin: f64,
+}
+
+impl Others {
+    /// # Errors
+    /// When the server is gone.
+    pub(crate) fn watch(server: u32) -> Result<Self> {
+        Ok(Self { server, begin: Self::seconds(server)? })
+    }
+
+    /// CPU seconds that others have used since then, at least: their kernel time cannot be told from that of the
+    /// loopback interface and is left out.
+    ///
+    /// # Errors
+    /// When the server is gone.
+    pub(crate) fn used(&self) -> Result<f64> {
+        Ok((Self::seconds(self.server)? - self.begin).max(0.0))
+    }
+
+    fn seconds(server: u32) -> Result<f64> {
+        let stat = fs::read_to_string("/proc/stat").context("reading /proc/stat")?;
+        let machine = user_and_stolen(&stat).context("/proc/stat has another form")?;
+        Ok(machine - cpu(server)?.user - cpu(std::process::id())?.user)
+    }
+}
+
+/// Resident memory of a process, in MiB.
+///
+/// # Errors
+/// When the process is gone.
+pub(crate) fn resident_mib(pid: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("the server process is gone")?;
+    kib_of(&status, "VmRSS:").map(|kib| kib as f64 / 1024.0).context("/proc/PID/status has no VmRSS")
+}
+
+/// One line that names this machine: processor, cores, memory, kernel.
+pub(crate) fn machine() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let (cpu, memory, kernel) =
+        (read("/proc/cpuinfo"), read("/proc/meminfo"), read("/proc/sys/kernel/osrelease"));
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown processor");
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let gib = kib_of(&memory, "MemTotal:").unwrap_or(0) as f64 / (1024.0 * 1024.0);
+    format!(
+        "{}, {cores} cores, {gib:.0} GiB, Linux {}",
+        model.trim_start_matches([' ', '\t', ':']),
+        kernel.trim()
+    )
+}
+
+/// utime and stime: fields 14 and 15, counted behind the command, which may contain spaces and parentheses.
+fn cpu_of(stat: &str) -> Option<Cpu> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut seconds = fields.split_ascii_whitespace().skip(11).map(seconds_of);
+    Some(Cpu { user: seconds.next()??, system: seconds.next()?? })
+}
+
+/// The machine's CPU seconds in user mode (also niced), and those that a hypervisor took away.
+fn user_and_stolen(stat: &str) -> Option<f64> {
+    let fields: Vec<&str> = stat.lines().next()?.strip_prefix("cpu ")?.split_ascii_whitespace().collect();
+    [0, 1, 7].into_iter().map(|at| fields.get(at).copied().and_then(seconds_of)).sum()
+}
+
+fn seconds_of(ticks: &str) -> Option<f64> {
+    ticks.parse::<u64>().ok().map(|ticks| ticks as f64 / TICKS_PER_SECOND)
+}
+
+fn kib_of(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    line.trim().trim_end_matches(" kB").parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_found_behind_a_strange_command() {
+        let stat = "42 (a b) c) S 1 42 42 0 -1 4194560 500 0 0 0 120 30 0 0 20 0 9 0 100 1000 200";
+        assert_eq!(cpu_of(stat), Some(Cpu { user: 1.2, system: 0.3 }));
+        assert_eq!(cpu_of("42 (a) S 1"), None);
+    }
+
+    #[test]
+    fn the_machine_counts_user_nice_and_stolen() {
+        assert_eq!(user_and_stolen("cpu  100 20 5 900 1 2 3 30 0 0\ncpu0 1\n"), Some(1.5));
+        assert_eq!(user_and_stolen("cpu  100 20\n"), None);
+    }
+
+    #[test]
+    fn memory_is_found_by_its_key() {
+        assert_eq!(kib_of("VmHWM:\t  300 kB\nVmRSS:\t  2048 kB\n", "VmRSS:"), Some(2048));
+        assert_eq!(kib_of("VmHWM:\t300 kB\n", "VmRSS:"), None);
+    }
+
+    #[test]
+    fn this_process_can_be_read() {
+        let pid = std::process::id();
+        assert!(cpu(pid).unwrap().seconds() >= 0.0);
+        assert!(resident_mib(pid).unwrap() > 0.1);
+    }
+}

@@ -1,0 +1,282 @@
+//! Results for people and for the next run: aligned text, `bench/out/registry.json`, the table of `docs/performance.md`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::result::{Figure, Goal, Row, number};
+use crate::server::Kind;
+
+const BEGIN: &str = "<!-- bench registry: written by `cargo xtask bench registry --markdown` -->";
+const END: &str = "<!-- end of bench registry -->";
+
+/// Where results are kept.
+pub(crate) fn store_path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("out/registry.json")
+}
+
+/// The rows kept so far, none when there is no file.
+///
+/// # Errors
+/// When the file is something else.
+pub(crate) fn load(path: &Path) -> Result<Vec<Row>> {
+    match std::fs::read(path) {
+        Ok(text) => {
+            serde_json::from_slice(&text).with_context(|| format!("{} holds no results", path.display()))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+    }
+}
+
+/// Replaces the kept rows that have been measured again, so that rows can be run one by one.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub(crate) fn store(path: &Path, new: &[Row]) -> Result<()> {
+    let mut rows = load(path)?;
+    for row in new {
+        match rows.iter_mut().find(|kept| kept.id == row.id) {
+            Some(kept) => *kept = row.clone(),
+            None => rows.push(row.clone()),
+        }
+    }
+    let folder = path.parent().context("a file lies in a folder")?;
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(path, serde_json::to_vec_pretty(&rows)?)
+        .with_context(|| format!("writing {}", path.display()))
+}
+
+/// The head of the text table.
+const COLUMNS: [&str; 12] = [
+    "row",
+    "server",
+    "ops/s",
+    "p50 ms",
+    "p99 ms",
+    "p99.9 ms",
+    "CPU-s/1000",
+    "figure",
+    "unit",
+    "× Java",
+    "of echo",
+    "goal",
+];
+
+/// The table with one line for each figure.
+pub(crate) fn table(rows: &[Row]) -> String {
+    let mut lines = vec![COLUMNS.map(String::from).to_vec()];
+    for row in rows {
+        lines.extend(row.figures.iter().map(|figure| line(row, figure)));
+    }
+    align(&lines)
+}
+
+/// The table, what each row is, its goal, its notes.
+pub(crate) fn text(rows: &[Row]) -> String {
+    let mut text = table(rows);
+    for row in rows {
+        text.push_str(&format!("{}: {}; goal {}: {}\n", row.id, row.work, row.goal, verdict(row)));
+        for note in &row.notes {
+            text.push_str(&format!("    {note}\n"));
+        }
+    }
+    text
+}
+
+fn verdict(row: &Row) -> &'static str {
+    match row.reached() {
+        Some(true) => "reached",
+        Some(false) => "MISSED",
+        None if row.goal == Goal::default() => "–",
+        None => "open",
+    }
+}
+
+fn line(row: &Row, figure: &Figure) -> Vec<String> {
+    let run = |pick: fn(&crate::result::Run) -> f64| {
+        figure.run.as_ref().map_or(String::new(), |run| number(pick(run)))
+    };
+    let synod = figure.kind == Kind::Synod;
+    let ratio = |value: Option<f64>, scale: f64, unit: &str| match value {
+        Some(value) if synod => format!("{}{unit}", number(value * scale)),
+        _ => String::new(),
+    };
+    vec![
+        row.id.clone(),
+        figure.kind.name().into(),
+        run(|run| run.per_second),
+        run(|run| run.latency.p50_ms),
+        run(|run| run.latency.p99_ms),
+        run(|run| run.latency.p999_ms),
+        figure.run.map_or(String::new(), |run| format!("{:.4}", run.cpu_seconds_per_1000)),
+        number(figure.value),
+        row.unit.name().into(),
+        ratio(row.times_java(), 1.0, "×"),
+        ratio(row.of_echo(), 100.0, " %"),
+        if synod { verdict(row).into() } else { String::new() },
+    ]
+}
+
+/// Pads every column to its widest cell: the first two to the left, numbers to the right.
+fn align(lines: &[Vec<String>]) -> String {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max()
+    };
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for line in lines {
+        let cells: Vec<String> = line
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(
+                |(at, (cell, width))| {
+                    if at < 2 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+                },
+            )
+            .collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// The table for `docs/performance.md`, with where, when and how each row was measured.
+pub(crate) fn markdown(rows: &[Row]) -> String {
+    let mut origins = Vec::new();
+    for row in rows {
+        if !origins.contains(&&row.origin) {
+            origins.push(&row.origin);
+        }
+    }
+    let mut text = String::from(
+        "| work | unit | goal | Java | Synod | × Java | echo (limit) | Synod p50 / p99 / p99.9 ms | reached | run |\n\
+         |---|---|---|---:|---:|---:|---:|---:|---|---:|\n",
+    );
+    for row in rows {
+        let value = |kind| row.figure(kind).map_or_else(|| "–".into(), |figure| number(figure.value));
+        let latency = row.figure(Kind::Synod).and_then(|figure| figure.run).map_or_else(
+            || "–".into(),
+            |run| {
+                let latency = run.latency;
+                format!(
+                    "{} / {} / {}",
+                    number(latency.p50_ms),
+                    number(latency.p99_ms),
+                    number(latency.p999_ms)
+                )
+            },
+        );
+        let echo = row.of_echo().map_or_else(String::new, |share| format!(" ({:.0} %)", share * 100.0));
+        let run = origins.iter().position(|origin| **origin == row.origin).map_or(0, |at| at + 1);
+        let cells = [
+            row.work.clone(),
+            row.unit.name().into(),
+            row.goal.to_string(),
+            value(Kind::Java),
+            value(Kind::Synod),
+            row.times_java().map_or_else(|| "–".into(), |times| format!("{}×", number(times))),
+            format!("{}{echo}", value(Kind::Echo)),
+            latency,
+            row.reached().map_or("–", |reached| if reached { "yes" } else { "**no**" }).into(),
+            run.to_string(),
+        ];
+        text.push_str(&format!("| {} |\n", cells.join(" | ")));
+    }
+    text.push('\n');
+    for (at, origin) in origins.iter().enumerate() {
+        text.push_str(&format!("{}. {}, {}: `{}`\n", at + 1, origin.date, origin.machine, origin.command));
+    }
+    let notes = rows.iter().flat_map(|row| row.notes.iter().map(|note| format!("- {}: {note}\n", row.id)));
+    let notes: String = notes.collect();
+    if !notes.is_empty() {
+        text.push_str(&format!("\n{notes}"));
+    }
+    text
+}
+
+/// Puts the table between its two marks in a page, or makes the page.
+///
+/// # Errors
+/// When the page cannot be read or written.
+pub(crate) fn write_markdown(page: &Path, rows: &[Row]) -> Result<()> {
+    let old = match std::fs::read_to_string(page) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            format!("# Performance\n\n{BEGIN}\n{END}\n")
+        }
+        Err(error) => return Err(error).with_context(|| format!("reading {}", page.display())),
+    };
+    std::fs::write(page, splice(&old, &markdown(rows))).with_context(|| format!("writing {}", page.display()))
+}
+
+fn splice(page: &str, table: &str) -> String {
+    let section = format!("{BEGIN}\n\n{table}\n{END}");
+    let marks = page.find(BEGIN).zip(page.find(END)).filter(|(begin, end)| begin < end);
+    match marks {
+        Some((begin, end)) => format!("{}{section}{}", &page[..begin], &page[end + END.len()..]),
+        None => format!("{}\n\n{section}\n", page.trim_end()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::Unit;
+    use crate::result::tests::row;
+
+    fn rows() -> Vec<Row> {
+        let goal = Goal { times_java: Some(8.0), ..Goal::default() };
+        vec![row(Unit::PerCpuSecond, goal, [Some(110_000.0), Some(13_200.0), Some(130_000.0)])]
+    }
+
+    #[test]
+    fn columns_line_up() {
+        let lines = [vec!["a", "b", "1"], vec!["long", "×", "1,000"]]
+            .map(|line| line.iter().map(|s| s.to_string()).collect());
+        assert_eq!(align(&lines), "a     b      1\nlong  ×  1,000\n");
+    }
+
+    #[test]
+    fn the_text_names_ratios_and_verdict() {
+        let text = text(&rows());
+        assert!(text.contains("8.33×"), "{text}");
+        assert!(text.contains("84.6 %"), "{text}");
+        assert!(text.contains("goal ≥ 8× Java: reached"), "{text}");
+    }
+
+    #[test]
+    fn the_markdown_has_all_columns_in_each_row() {
+        let table = markdown(&rows());
+        let columns: Vec<usize> = table.lines().take(3).map(|line| line.matches('|').count()).collect();
+        assert_eq!(columns, [11, 11, 11], "{table}");
+        assert!(table.contains("| 13,200 | 110,000 | 8.33× | 130,000 (85 %) |"), "{table}");
+        assert!(table.contains("1. 2026-11-22, a machine: `a command`"), "{table}");
+    }
+
+    #[test]
+    fn the_table_replaces_itself_and_nothing_else() {
+        let page = splice("# Performance\n\nWords.\n", "one\n");
+        assert!(page.starts_with("# Performance\n\nWords.\n\n<!--"), "{page}");
+        let again = splice(&format!("{page}\nMore words.\n"), "two\n");
+        assert!(
+            again.contains("two") && !again.contains("one\n") && again.ends_with("More words.\n"),
+            "{again}"
+        );
+    }
+
+    #[test]
+    fn kept_rows_are_replaced_by_id() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out/registry.json");
+        let mut rows = rows();
+        store(&path, &rows).unwrap();
+        rows[0].figures[0].value = 1.0;
+        store(&path, &rows).unwrap();
+        let kept = load(&path).unwrap();
+        assert_eq!(kept.len(), 1);
+        assert_eq!(kept[0].figures[0].value, 1.0);
+    }
+}
