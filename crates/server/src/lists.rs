@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use synod_core::registry::{Record, Registry, Snapshot};
+use synod_core::registry::{Chunk, Record, Registry, Snapshot};
 use synod_wire::eureka::{self as wire, Form, Format, Place};
 use tokio::sync::Mutex;
 
@@ -26,8 +26,9 @@ mod texts;
 
 pub use texts::Texts;
 
-/// Stale chunks that are encoded on the spot; more go to a thread that may block.
-const STALE_MAX_INLINE: usize = 8;
+/// A body with at most this many stale chunks, and of at most this many in all, is made on the spot (in less than a
+/// millisecond); a larger one on a thread that may take its time, so that nobody else waits for it.
+const INLINE: (usize, usize) = (2, 256);
 
 /// Format and form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +103,14 @@ impl Encoder {
         out
     }
 
+    /// What stands before and behind the instances in the document of one application.
+    fn around_application(&self, name: &str) -> (Vec<u8>, Vec<u8>) {
+        let (mut head, mut tail) = (Vec::new(), Vec::new());
+        wire::application_document_open(&mut head, self.view.format, self.view.form, name);
+        wire::application_document_close(&mut tail, self.view.format, self.view.form);
+        (head, tail)
+    }
+
     fn head(&self, out: &mut Vec<u8>, number: i64, hash: &str) {
         wire::list_head(out, self.view.format, self.view.form, number, hash);
     }
@@ -171,7 +180,8 @@ impl Lists {
         let encoder = self.encoder(view);
         let snapshot = registry.snapshot();
         let (version, floor) = (snapshot.version, snapshot.floor);
-        let body = if encoder.stale(&snapshot, list) <= STALE_MAX_INLINE {
+        let (stale, all) = encoder.stale(&snapshot, list);
+        let body = if stale <= INLINE.0 && all <= INLINE.1 {
             encoder.join(&snapshot, list, expected)
         } else {
             let join = move || encoder.join(&snapshot, list, expected);
@@ -179,6 +189,22 @@ impl Lists {
         };
         slot.made.store(Some(Arc::new(Made { version, floor, body: body.clone() })));
         body
+    }
+
+    /// The gzip body of an application that has chunks of its own: their texts are shared with the full list.
+    pub fn application(&self, name: &str, chunks: &[Arc<Chunk<Texts>>], view: View) -> Bytes {
+        let encoder = self.encoder(view);
+        let mut joiner = Joiner::new(0);
+        let (head, tail) = encoder.around_application(name);
+        joiner.text(&head);
+        let mut separator: &[u8] = b"";
+        for chunk in chunks.iter().filter(|chunk| !chunk.live.is_empty()) {
+            joiner.text(separator);
+            joiner.piece(&encoder.full(chunk, Sharing::Own));
+            separator = wire::separator(view.format);
+        }
+        joiner.text(&tail);
+        joiner.finish()
     }
 
     /// The plain body of a list, made piece by piece while it is sent.
@@ -201,10 +227,12 @@ impl Lists {
 }
 
 impl Encoder {
-    fn stale(&self, snapshot: &Snapshot<Texts>, list: List) -> usize {
+    /// How many chunks have no text yet, and how many there are.
+    fn stale(&self, snapshot: &Snapshot<Texts>, list: List) -> (usize, usize) {
         let floor = (list == List::Delta).then_some(snapshot.floor);
         let own = snapshot.own.iter().flat_map(|(_, chunks)| chunks);
-        snapshot.shared.iter().chain(own).filter(|chunk| self.lacks(chunk, floor)).count()
+        let chunks = snapshot.shared.iter().chain(own);
+        chunks.fold((0, 0), |(stale, all), chunk| (stale + usize::from(self.lacks(chunk, floor)), all + 1))
     }
 
     fn join(&self, snapshot: &Snapshot<Texts>, list: List, expected: usize) -> Bytes {

@@ -13,7 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use synod_base::time::Now;
 use synod_core::registry::lane::What;
-use synod_core::registry::{self as core, Change, ChangeKind, Instance, Origin, Record, Refusal, Renewal, Status};
+use synod_core::registry::{
+    self as core, Change, ChangeKind, Instance, Origin, Record, Refusal, Renewal, Status,
+};
 use tokio::sync::watch;
 
 use self::peers::Peers;

@@ -9,6 +9,10 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::LogConfig;
 
+mod gather;
+
+use gather::{GATHER, Lines};
+
 /// Starts logging for the whole process, panics included; to be called once, by the binary.
 ///
 /// # Errors
@@ -22,7 +26,7 @@ pub fn init(config: &LogConfig) -> Result<(), String> {
         )
     })?;
     let registry = tracing_subscriber::registry().with(filter);
-    let lines = fmt::layer().with_writer(stderr);
+    let lines = fmt::layer().with_writer(Lines);
     let started = if config.format == "json" {
         registry
             .with(lines.json().flatten_event(true).with_current_span(false).with_span_list(false))
@@ -31,10 +35,16 @@ pub fn init(config: &LogConfig) -> Result<(), String> {
         registry.with(lines.with_ansi(stderr().is_terminal())).try_init()
     };
     started.map_err(|error| error.to_string())?;
+    GATHER.start().map_err(|error| format!("cannot start the thread that writes the log: {error}"))?;
     std::panic::set_hook(Box::new(|info| {
         let message = info.payload_as_str().unwrap_or("(no message)");
         let place = info.location().map(ToString::to_string);
         tracing::error!(place, "panic: {message}");
     }));
     Ok(())
+}
+
+/// Writes what was logged and not written yet; to be called before the process ends.
+pub fn flush() {
+    GATHER.flush();
 }

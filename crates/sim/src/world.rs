@@ -197,6 +197,13 @@ impl World {
         Ok(())
     }
 
+    /// Whether all nodes have been running and could reach each other since then.
+    pub fn is_undisturbed_since(&self, since_ms: u64) -> bool {
+        let nodes = 0..self.nodes.len();
+        let open = |a, b| a == b || self.net.open_since(a, b).is_some_and(|open_ms| open_ms <= since_ms);
+        nodes.clone().all(|a| self.nodes[a].is_some() && nodes.clone().all(|b| open(a, b)))
+    }
+
     fn at(&mut self, in_ms: u64, event: Event) {
         self.last_event += 1;
         self.queue.push(Reverse((self.now_ms + in_ms, self.last_event)));

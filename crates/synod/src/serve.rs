@@ -24,6 +24,7 @@ pub(crate) fn run(args: args::Serve) -> Result<(), Failure> {
     raise_descriptor_limit(config.http.connections_max);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(serve(config, clock));
+    telemetry::flush();
     // Whatever still runs by now had its time.
     runtime.shutdown_background();
     done
@@ -82,7 +83,7 @@ fn raise_descriptor_limit(connections_max: usize) {
     if limit.current != limit.maximum {
         let before = limit.current;
         limit.current = limit.maximum;
-        if let Err(error) = setrlimit(Resource::Nofile, limit.clone()) {
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
             limit.current = before;
             tracing::warn!(%error, "cannot raise the limit on open files");
         }

@@ -34,7 +34,8 @@ pub use batch::{
 pub use instance::{Action, DataCenter, DataCenterName, Instance, Lease, Port, Status};
 pub use limits::{DecodeError, Limits};
 pub use list::{
-    application_close, application_open, list_head, list_tail, separator, write_application_document,
+    application_close, application_document_close, application_document_open, application_open, list_head,
+    list_tail, separator, write_application_document,
 };
 pub use status::{StatusDocument, write_status_document, write_status_overrides};
 

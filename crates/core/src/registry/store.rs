@@ -11,7 +11,7 @@ use synod_base::time::Now;
 use super::expiry::Expiry;
 use super::instance::{Record, Status};
 use super::lease::{Application, Heard, Lease};
-use super::listing::{Change, Listed, Listing, Recent, Snapshot, Totals, Vip};
+use super::listing::{Chunks, Change, Listed, Listing, Recent, Snapshot, Totals, Vip};
 use super::preserve::{Policy, Preservation, View};
 use super::tally::Tally;
 
@@ -270,6 +270,11 @@ impl<C: Default> Registry<C> {
     /// Counts over the whole list.
     pub fn totals(&self) -> Totals {
         self.listing().totals()
+    }
+
+    /// The chunks of an application that has some of its own, which the larger ones have.
+    pub fn own_chunks(&self, app: &str) -> Option<Chunks<C>> {
+        self.listing().own_chunks(app)
     }
 
     /// The records of one application, with the version they are of.

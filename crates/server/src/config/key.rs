@@ -45,6 +45,8 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// Texts: separated by commas, or an array in the file.
     List,
+    /// Base URLs of HTTP servers, listed likewise.
+    Urls,
     /// `host:port`; port 0 takes any free one.
     Address {
         /// Whether `off` is accepted.
@@ -77,6 +79,7 @@ impl Kind {
             Self::Text => "text",
             Self::Word(_) => "word",
             Self::List => "list",
+            Self::Urls => "URLs",
             Self::Address { .. } => "address",
             Self::Ratio => "ratio",
         }
@@ -95,6 +98,10 @@ impl Kind {
             Self::Text => "a text".into(),
             Self::Word(words) => format!("one of: {}", words.join(", ")),
             Self::List => "a list: values separated by commas, or an array in the file".into(),
+            Self::Urls => {
+                "a list of URLs such as \"http://synod-2:8761/eureka/\"; https is not spoken to peers yet"
+                    .into()
+            }
             Self::Address { off: true } => {
                 "an address such as \"127.0.0.1:8761\" (port 0: any free one), or \"off\"".into()
             }

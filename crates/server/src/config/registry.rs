@@ -9,7 +9,7 @@ settings! {
     /// The service registry.
     pub struct RegistryConfig {
         /// Base URLs of the other registry nodes, Synod's or Eureka's, as a Eureka client would write them.
-        peers: Vec<String> = "registry.peers", Kind::List, "", "http://synod-2:8761/eureka/,http://synod-3:8761/eureka/";
+        peers: Vec<String> = "registry.peers", Kind::Urls, "", "http://synod-2:8761/eureka/,http://synod-3:8761/eureka/";
         /// A file with one peer's base URL a line; watched, so that peers change without a restart.
         peers_file: String = "registry.peers_file", Kind::Text, "", "/etc/synod/peers";
         /// A DNS name that tells the peers: `srv:NAME`, `a:HOST:PORT` or `txt:NAME`.

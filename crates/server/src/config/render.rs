@@ -51,6 +51,7 @@ pub fn render_markdown() -> String {
         Kind::Duration { zero: true },
         Kind::Size,
         Kind::List,
+        Kind::Urls,
         Kind::Address { off: true },
         Kind::Ratio,
     ];

@@ -104,6 +104,7 @@ impl fmt::Display for Raw {
 pub(super) fn parse(kind: Kind, raw: &Raw) -> Option<Value> {
     let text = match (raw, kind) {
         (Raw::Array(items), Kind::List) => return Some(Value::List(items.clone())),
+        (Raw::Array(items), Kind::Urls) => return urls(items.iter().map(String::as_str)),
         (Raw::Array(_) | Raw::Nested(_), _) => return None,
         (Raw::Text(text), _) => text.trim(),
     };
@@ -124,6 +125,7 @@ pub(super) fn parse(kind: Kind, raw: &Raw) -> Option<Value> {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             Some(Value::List(items.map(str::to_owned).collect()))
         }
+        Kind::Urls => urls(text.split(',')),
         Kind::Address { off: true } if text == "off" => Some(Value::Address(None)),
         Kind::Address { .. } => Address::parse(text).map(|address| Value::Address(Some(address))),
         Kind::Ratio => {
@@ -143,6 +145,19 @@ fn split_unit(text: &str) -> Option<(u64, &str)> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     Some((number.parse().ok()?, unit.trim_start()))
+}
+
+/// Reads base URLs; `None` when one of them is none.
+fn urls<'t>(items: impl Iterator<Item = &'t str>) -> Option<Value> {
+    let items: Vec<String> =
+        items.map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect();
+    let is_url = |item: &String| {
+        let uri: Option<http::Uri> = item.parse().ok();
+        uri.is_some_and(|uri| {
+            uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty())
+        })
+    };
+    items.iter().all(is_url).then_some(Value::List(items))
 }
 
 /// Reads a duration: whole numbers of `ms`, `s`, `m`, `h` or `d`. The unit is never guessed.
@@ -279,6 +294,11 @@ mod tests {
         assert_eq!(text(Kind::Ratio, "0.85"), Some(Value::Ratio(0.85)));
         assert_eq!(text(Kind::Ratio, "1.01"), None);
         assert_eq!(text(Kind::Ratio, "NaN"), None);
+        let url = "http://user:pass@[::1]:8761/eureka/";
+        assert_eq!(text(Kind::Urls, &format!(" {url},")), Some(Value::List(vec![url.into()])));
+        for wrong in ["peer-2:8761", "https://peer-2/", "http://", "http://a/,nonsense"] {
+            assert_eq!(text(Kind::Urls, wrong), None, "{wrong}");
+        }
         assert_eq!(text(Kind::List, " a, b ,,"), Some(Value::List(vec!["a".into(), "b".into()])));
         assert_eq!(text(Kind::Address { off: true }, "off"), Some(Value::Address(None)));
         assert_eq!(text(Kind::Address { off: false }, "off"), None);

@@ -10,8 +10,8 @@ use std::cell::RefCell;
 use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-/// Level 4: about 23-fold on Eureka's lists at half the time of level 6's 27-fold.
-const LEVEL: u32 = 4;
+/// A piece is deflated once and sent many times: level 6 takes twice as long as level 4 and saves a quarter of the bytes.
+const LEVEL: u32 = 6;
 
 /// Deflated text with what it takes to join it.
 #[derive(Clone, Debug)]

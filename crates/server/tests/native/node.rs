@@ -10,26 +10,26 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 
 /// A running node and its data.
-pub struct TestNode {
-    pub running: Running,
+pub(crate) struct TestNode {
+    pub(crate) running: Running,
     _dir: tempfile::TempDir,
 }
 
 /// An answer.
-pub struct Answer {
-    pub status: u16,
-    pub head: String,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 }
 
 impl TestNode {
-    pub async fn start(set: &[&str]) -> Self {
+    pub(crate) async fn start(set: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut sources = Sources { data: Some(dir.path().to_owned()), ..Sources::default() };
         let fixed = ["http.listen=127.0.0.1:0", "registry.self.register=false"];
@@ -38,12 +38,12 @@ impl TestNode {
         Self { running, _dir: dir }
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.running.addresses["http"]
     }
 
     /// One request on a connection of its own.
-    pub async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
         let body = body.map(Value::to_string).unwrap_or_default();
         let kind = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
         let mut stream = self.send(method, path, kind, &body).await;
@@ -65,7 +65,7 @@ impl TestNode {
     }
 
     /// Opens a stream of server-sent events.
-    pub async fn events(&self, path: &str, last_id: Option<&str>) -> Events {
+    pub(crate) async fn events(&self, path: &str, last_id: Option<&str>) -> Events {
         let last_id = last_id.map(|id| format!("last-event-id: {id}\r\n")).unwrap_or_default();
         let stream = self.send("GET", path, &last_id, "").await;
         let mut lines = BufReader::new(stream);
@@ -79,11 +79,11 @@ impl TestNode {
 }
 
 /// Server-sent events as they come.
-pub struct Events(BufReader<TcpStream>);
+pub(crate) struct Events(BufReader<TcpStream>);
 
 impl Events {
     /// The next event: (name, id, data).
-    pub async fn next(&mut self) -> (String, String, Value) {
+    pub(crate) async fn next(&mut self) -> (String, String, Value) {
         let (mut name, mut id, mut data) = (String::new(), String::new(), None);
         loop {
             let mut line = String::new();

@@ -43,15 +43,9 @@ fn is_known_to_have_left(world: &World, story: &Story) -> bool {
         return false;
     };
     let quiet_ms = left_ms.saturating_sub(reach_ms);
-    let nodes = 0..world.nodes.len();
-    let undisturbed = nodes.clone().all(|a| {
-        world.nodes[a].is_some()
-            && nodes
-                .clone()
-                .all(|b| a == b || world.net.open_since(a, b).is_some_and(|since_ms| since_ms < quiet_ms))
-    });
+    let undisturbed = world.is_undisturbed_since(quiet_ms);
     let mut nearby = story.signs.iter().rev().take_while(|sign| sign.at_ms >= quiet_ms);
     let alone = nearby.clone().all(|sign| sign.at_ms <= left_ms)
         && nearby.next().is_none_or(|last| nearby.all(|sign| sign.node == last.node));
-    undisturbed && alone && world.now_ms > left_ms + reach_ms
+    undisturbed && alone && world.now_ms > left_ms + world.plan.quick_ms().unwrap_or(reach_ms)
 }

@@ -12,6 +12,9 @@
 //! claimed if the wall clocks differ by less than [`BRIDGED_SKEW_MS_MAX`], for such hearsay is named by wall time, and if
 //! there was a full round of comparing on top of all that.
 //!
+//! Where nothing is lost and nothing was cut or restarted since well before T, it has to be listed at every node as soon as
+//! messages need for that ([`crate::plan::Plan::quick_ms`]).
+//!
 //! During a partition nothing is claimed of the nodes on the other side: they cannot know. Nor of one-way cuts: a node
 //! that cannot answer cannot be told anything over HTTP.
 
@@ -43,7 +46,8 @@ pub fn removed(world: &World, number: usize, change: &Change) -> Result<(), Brok
 pub fn missing(world: &World, number: usize) -> Result<(), Broken> {
     let Some(node) = &world.nodes[number] else { return Ok(()) };
     for (key, story) in world.truth.iter().filter(|(_, story)| story.alive) {
-        let Some(sign) = witness(world, number, story, 2 * world.plan.reach_ms()) else { continue };
+        let witness = witness(world, number, story, 2 * world.plan.reach_ms());
+        let Some(sign) = quick_witness(world, story).or(witness) else { continue };
         match node.registry.find(&key.0, &key.1, node.now(world.now_ms)) {
             None => return Err(broken(world, number, key, sign, "does not list")),
             Some(found) if found.record.dirty_ms < sign.dirty_ms => {
@@ -65,6 +69,18 @@ fn witness(world: &World, number: usize, story: &Story, reach_ms: u64) -> Option
         alive && in_lease && of_this_life && told
     };
     story.signs.iter().rev().find(must_know).copied()
+}
+
+/// A sign of life that every node must have learnt of, because nothing has stood in the way since well before.
+fn quick_witness(world: &World, story: &Story) -> Option<Sign> {
+    let quick_ms = world.plan.quick_ms()?;
+    let must_be_known = |sign: &&Sign| {
+        sign.at_ms + quick_ms <= world.now_ms
+            && sign.at_ms + world.plan.lease_ms() > world.now_ms
+            && sign.dirty_ms >= story.born_dirty_ms
+            && world.is_undisturbed_since(sign.at_ms.saturating_sub(world.plan.reach_ms()))
+    };
+    story.signs.iter().rev().find(must_be_known).copied()
 }
 
 /// Whether news of a sign must have come to node `number`, straight or through a third node.

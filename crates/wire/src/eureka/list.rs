@@ -78,6 +78,22 @@ pub const fn separator(format: Format) -> &'static [u8] {
     }
 }
 
+/// Appends the beginning of the answer to a request for one application.
+pub fn application_document_open(out: &mut Vec<u8>, format: Format, form: Form, name: &str) {
+    if format == Format::Json {
+        out.extend_from_slice(b"{\"application\":");
+    }
+    open(out, format, form, 0, name);
+}
+
+/// Appends its end.
+pub fn application_document_close(out: &mut Vec<u8>, format: Format, form: Form) {
+    close(out, format, form, 0);
+    if format == Format::Json {
+        out.push(b'}');
+    }
+}
+
 /// Appends the answer to a request for one application.
 pub fn write_application_document<'i, 'a: 'i>(
     out: &mut Vec<u8>,
@@ -86,20 +102,14 @@ pub fn write_application_document<'i, 'a: 'i>(
     format: Format,
     form: Form,
 ) {
-    if format == Format::Json {
-        out.extend_from_slice(b"{\"application\":");
-    }
-    open(out, format, form, 0, name);
+    application_document_open(out, format, form, name);
     for (i, instance) in instances.into_iter().enumerate() {
         if i > 0 {
             out.extend_from_slice(separator(format));
         }
         write_instance(out, instance, format, form, Place::InApplication);
     }
-    close(out, format, form, 0);
-    if format == Format::Json {
-        out.push(b'}');
-    }
+    application_document_close(out, format, form);
 }
 
 fn open(out: &mut Vec<u8>, format: Format, form: Form, depth: usize, name: &str) {

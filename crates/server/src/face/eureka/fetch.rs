@@ -1,13 +1,16 @@
 //! Reading: lists, applications, instances, virtual addresses. Sections 1.9 and 3.9 of `eureka.md`.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use hyper::body::Frame;
+use synod_core::registry::listing::Chunks;
 use synod_core::registry::{Record, Vip};
 use synod_wire::eureka::{Form, Format, Place};
 
 use super::{answer, negotiate};
-use crate::lists::{List, View};
+use crate::lists::{List, Texts, View};
 use crate::net::Body;
 use crate::node::Node;
 use crate::registry::convert::upper;
@@ -64,15 +67,29 @@ pub(super) async fn application(
         return answer::empty(StatusCode::FORBIDDEN, Some(format));
     }
     let name = upper(app).into_owned();
+    let view = View { format, form: negotiate::form(headers) };
+    let takes_gzip = negotiate::gzip(headers);
+    if takes_gzip && let Some(chunks) = node.registry.core().own_chunks(&name) {
+        return large(node, name, chunks, view).await;
+    }
     let (_, records) = node.registry.core().application(&name);
     if records.is_empty() {
         return answer::empty(StatusCode::NOT_FOUND, Some(format));
     }
-    let view = View { format, form: negotiate::form(headers) };
     let encoder = node.registry.lists().encoder(view);
-    let takes_gzip = negotiate::gzip(headers);
     let count = records.len();
     encode(count, move || answer::document(format, takes_gzip, encoder.application(&name, &records))).await
+}
+
+/// An application with chunks of its own; most of its text is there already.
+async fn large(node: &Node, name: String, chunks: Chunks<Texts>, view: View) -> Response<Body> {
+    let records: usize = chunks.iter().map(|chunk| chunk.live.len()).sum();
+    if records == 0 {
+        return answer::empty(StatusCode::NOT_FOUND, Some(view.format));
+    }
+    let registry = Arc::clone(&node.registry);
+    let join = move || answer::deflated(view.format, registry.lists().application(&name, &chunks, view));
+    encode(records, join).await
 }
 
 /// `vips/V` and `svips/V`: 200 also when nobody has it.

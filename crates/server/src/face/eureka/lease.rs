@@ -99,7 +99,7 @@ pub(super) fn renew(
 ) -> Response<Body> {
     let dirty_ms = match timestamp(query) {
         Ok(dirty_ms) => dirty_ms,
-        Err(refusal) => return refusal,
+        Err(bad) => return bad.answer(),
     };
     let app = upper(app);
     let origin = origin(headers);
@@ -128,7 +128,7 @@ fn conflict(node: &Node, record: &Record, format: Format) -> Response<Body> {
     response
 }
 
-fn timestamp(query: Option<&str>) -> Result<Option<u64>, Response<Body>> {
+fn timestamp(query: Option<&str>) -> Result<Option<u64>, BadTimestamp> {
     let Some(text) = route::parameter(query, "lastDirtyTimestamp").filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
@@ -136,10 +136,17 @@ fn timestamp(query: Option<&str>) -> Result<Option<u64>, Response<Body>> {
     match text.parse::<i64>() {
         Ok(number) => Ok(Some(number.max(0) as u64)),
         Err(_) if text == "null" => Ok(None),
-        Err(_) => {
-            let why = format!("lastDirtyTimestamp must be milliseconds as a number, not {text:?}");
-            Err(refused(StatusCode::BAD_REQUEST, why))
-        }
+        Err(_) => Err(BadTimestamp(text.into_owned())),
+    }
+}
+
+/// A `lastDirtyTimestamp` that is no number.
+struct BadTimestamp(String);
+
+impl BadTimestamp {
+    fn answer(&self) -> Response<Body> {
+        let why = format!("lastDirtyTimestamp must be milliseconds as a number, not {:?}", self.0);
+        refused(StatusCode::BAD_REQUEST, why)
     }
 }
 
@@ -201,7 +208,7 @@ fn edit(
 ) -> Response<Body> {
     let dirty_ms = match timestamp(query) {
         Ok(dirty_ms) => dirty_ms,
-        Err(refusal) => return refusal,
+        Err(bad) => return bad.answer(),
     };
     let app = upper(app);
     // An expired lease is invisible here (`eureka.md` 3.3).

@@ -141,12 +141,12 @@ pub(super) async fn changes(
     let mut changes = place.take(limit);
     if !wait.is_zero() {
         // Running out of time answers with what there is: nothing.
-        let _ = timeout(wait, async {
+        let poll = timeout(wait, async {
             while changes.is_empty() && !place.lost && place.wait().await {
                 changes = place.take(limit);
             }
-        })
-        .await;
+        });
+        poll.await.unwrap_or_default();
     }
     let now = node.registry.now();
     let changes = changes.iter().map(|change| ChangeDto::new(&node.registry, change, now)).collect();
