@@ -27,8 +27,8 @@ pub struct Story {
     pub born_dirty_ms: u64,
     /// When it was last told to be gone or died, if it is.
     pub gone_ms: Option<u64>,
-    /// When it last took leave, if it did so and was heard.
-    pub left_ms: Option<u64>,
+    /// When and at which node it took leave, if it did so and was heard.
+    pub left: Option<(u64, usize)>,
     /// The latest signs of life, oldest first.
     pub signs: Vec<Sign>,
 }
@@ -74,7 +74,7 @@ impl Truth {
     /// A process began.
     pub fn born(&mut self, key: &Key, dirty_ms: u64) {
         let story = self.of(key);
-        (story.alive, story.gone_ms, story.left_ms, story.born_dirty_ms) = (true, None, None, dirty_ms);
+        (story.alive, story.gone_ms, story.left, story.born_dirty_ms) = (true, None, None, dirty_ms);
     }
 
     /// A process ended, or took leave.
@@ -85,9 +85,9 @@ impl Truth {
     }
 
     /// A node took it off because it said so.
-    pub fn left(&mut self, key: &Key, at_ms: u64) {
+    pub fn left(&mut self, key: &Key, at_ms: u64, node: usize) {
         self.gone(key, at_ms);
-        self.of(key).left_ms.get_or_insert(at_ms);
+        self.of(key).left.get_or_insert((at_ms, node));
     }
 
     /// A node took a sign of life.

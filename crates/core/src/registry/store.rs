@@ -11,7 +11,7 @@ use synod_base::time::Now;
 use super::expiry::Expiry;
 use super::instance::{Record, Status};
 use super::lease::{Application, Heard, Lease};
-use super::listing::{Chunks, Change, Listed, Listing, Recent, Snapshot, Totals, Vip};
+use super::listing::{Change, Chunks, Listed, Listing, Recent, Snapshot, Totals, Vip};
 use super::preserve::{Policy, Preservation, View};
 use super::tally::Tally;
 

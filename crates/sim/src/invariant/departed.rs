@@ -2,8 +2,9 @@
 //! node took, or from the leave or death if that was later. Two seconds are for the ticks that find it.
 //!
 //! Who left is gone sooner where nothing stands in the way: if all nodes ran and could reach each other since well before
-//! the leave, and nobody else dealt with the instance at about that time, no node lists it any more once the news must
-//! have come through. Late and repeated messages from before the leave must not bring it back.
+//! the leave, and no other node dealt with the instance at about that time (an override that is set there meanwhile
+//! outranks the leave), no node lists it any more once the news must have come through. Late and repeated messages from
+//! before the leave must not bring it back.
 //!
 //! A provisional record is gone one lease after its node started, unless somebody confirmed it.
 
@@ -39,13 +40,11 @@ pub fn check(world: &World, number: usize) -> Result<(), Broken> {
 }
 
 fn is_known_to_have_left(world: &World, story: &Story) -> bool {
-    let (Some(left_ms), false, reach_ms) = (story.left_ms, story.alive, world.plan.reach_ms()) else {
-        return false;
-    };
+    let (Some((left_ms, node)), false) = (story.left, story.alive) else { return false };
+    let reach_ms = world.plan.reach_ms();
     let quiet_ms = left_ms.saturating_sub(reach_ms);
-    let undisturbed = world.is_undisturbed_since(quiet_ms);
-    let mut nearby = story.signs.iter().rev().take_while(|sign| sign.at_ms >= quiet_ms);
-    let alone = nearby.clone().all(|sign| sign.at_ms <= left_ms)
-        && nearby.next().is_none_or(|last| nearby.all(|sign| sign.node == last.node));
-    undisturbed && alone && world.now_ms > left_ms + world.plan.quick_ms().unwrap_or(reach_ms)
+    let mut nearby = story.signs.iter().filter(|sign| sign.at_ms >= quiet_ms);
+    world.is_undisturbed_since(quiet_ms)
+        && nearby.all(|sign| sign.at_ms <= left_ms && sign.node == node)
+        && world.now_ms > left_ms + world.plan.quick_ms().unwrap_or(reach_ms)
 }

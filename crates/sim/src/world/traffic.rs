@@ -148,7 +148,7 @@ impl World {
         let key = (app, id);
         let heard = matches!(done, Done::Yes | Done::No { heard: true });
         if heard && matches!(deed, Deed::Cancel) {
-            self.truth.left(&key, now_ms);
+            self.truth.left(&key, now_ms, number);
         } else if heard {
             self.truth.sign(&key, Sign { at_ms: now_ms, node: number, life, dirty_ms });
         }
