@@ -83,6 +83,10 @@ impl<C: Default> Registry<C> {
             _ => Arc::new(instance),
         };
         let record = self.record(instance, old.as_deref(), override_ms, origin, now);
+        if old.is_none() {
+            // Its first heartbeat is a whole interval away, but from now on one is expected: this is the sign of life it gave.
+            self.received.fetch_add(1, Relaxed);
+        }
         let kind = if old.is_some() { ChangeKind::Replaced } else { ChangeKind::Registered };
         let record = self.enter(application, record, kind, Heard::after(stamp_ms, now), now);
         Ok(Change { kind, record })
