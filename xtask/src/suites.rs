@@ -58,8 +58,16 @@ pub(crate) const SUITES: &[Suite] = &[
             cargo(run.root, &["test", "--locked", "-p", "synod-e2e", "--no-fail-fast"]),
         ])
     }),
+    Suite { long: true, ..tests("sim-long", &[], sim_long) },
     Suite { long: true, ..tests("fuzz-long", &[need::CXX], |run| fuzz::run(run.root, 60)) },
 ];
+
+/// Thousands of seeds instead of a hundred.
+fn sim_long(run: &Run) -> (Counts, Outcome) {
+    let mut test = cargo(run.root, &["test", "--locked", "--release", "-p", "synod-sim", "--test", "seeds"]);
+    test.env("SYNOD_SIM_SEEDS", "5000");
+    run.all(&mut [test])
+}
 
 impl Run<'_> {
     fn cargo(&self, arguments: &[&str]) -> (Counts, Outcome) {
