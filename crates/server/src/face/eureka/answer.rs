@@ -10,8 +10,8 @@ use crate::net::Body;
 
 const VARY: HeaderValue = HeaderValue::from_static("Accept-Encoding");
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
-/// A shorter body fits into one packet as it is; deflating it costs more than it saves.
-const GZIP_BYTES_MIN: usize = 1_400;
+/// Deflating a shorter body costs more than it saves: it fits into one packet as it is.
+const GZIP_BYTES_MIN: usize = 512;
 
 /// A status and nothing else. It still names the format that was negotiated, as the original does.
 pub(super) fn empty(status: StatusCode, format: Option<Format>) -> Response<Body> {
