@@ -146,7 +146,10 @@ pub(super) async fn renew(
 ) -> Result<StatusCode, Problem> {
     let app = upper(&service);
     match node.registry.renew(&app, &id, None, Origin::Client) {
-        Renewal::Unknown => Err(Problem::unknown_instance(&app, &id)),
+        Renewal::Unknown => {
+            let detail = format!("{app} has no lease to renew for {id:?}: register it (again)");
+            Err(Problem::new(Code::UnknownInstance, detail))
+        }
         Renewal::Renewed(_) | Renewal::Outdated(_) | Renewal::Newer(_) => Ok(StatusCode::NO_CONTENT),
     }
 }
