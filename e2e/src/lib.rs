@@ -1,0 +1,28 @@
+//! Black-box tests: the real binary, real clients, a real Spring Cloud Eureka server.
+//!
+//! This library is the harness. It knows nothing of Synod's crates: what it expects is what outsiders rely on. It panics
+//! with a sentence where a test must fail, and prints the log of every process it started when it does.
+#![allow(clippy::panic, reason = "a harness fails a test by panicking")]
+
+pub mod canary;
+pub mod client;
+pub mod golden;
+pub mod gzip;
+pub mod http;
+pub mod instance;
+pub mod java;
+pub mod listing;
+pub mod process;
+pub mod random;
+pub mod synod;
+pub mod tools;
+pub mod wait;
+
+pub use client::Client;
+pub use http::{Connection, Reply, Request};
+pub use instance::Instance;
+pub use java::JavaServer;
+pub use listing::Listing;
+pub use random::Random;
+pub use synod::Synod;
+pub use wait::{now, wait_until};
