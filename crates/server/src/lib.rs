@@ -1,7 +1,7 @@
 //! Drives a node: configuration, sockets, faces and the shells around the pure cores. No business rule lives here.
 //!
-//! Start reading at [`node::start`]: it opens the data directory, binds, and hands every request to the dispatcher in
-//! `node/front.rs`, which knows the faces.
+//! Start reading at [`start::start`]: it opens the data directory, binds, and hands every request to the dispatcher in
+//! `start/front.rs`, which knows the faces.
 
 pub mod clock;
 pub mod config;
@@ -12,7 +12,9 @@ pub mod lists;
 pub mod metrics;
 pub mod net;
 pub mod node;
+pub mod rate_limit;
 pub mod registry;
+pub mod start;
 pub mod task;
 pub mod telemetry;
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use synod_server::clock::Clock;
 use synod_server::config::{Config, Sources};
-use synod_server::{VERSION, node, telemetry};
+use synod_server::start::start;
+use synod_server::{VERSION, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{Failure, args};
@@ -34,7 +35,7 @@ async fn serve(config: Config, clock: Clock) -> Result<(), Failure> {
     // Before anything is bound: a signal from here on is a stop, not a kill.
     let mut signals =
         Signals { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? };
-    let running = node::start(config, clock)
+    let running = start(config, clock)
         .await
         .map_err(|error| Failure { code: error.exit_code(), error: error.into() })?;
     let node = &running.node;

@@ -24,13 +24,10 @@ use route::Route;
 mod answer;
 mod fetch;
 mod lease;
-mod limit;
 mod negotiate;
 mod replication;
 mod route;
 mod server;
-
-pub use limit::RateLimit;
 
 /// Whether a path whose first segment is `segment` belongs to this face: `/eureka/…` and `/v2/…` as the original's
 /// deployments have them, and the bare resources that some clients ask for (`eureka.md` 1.1).

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde_json::Value;
 use synod_server::clock::Clock;
 use synod_server::config::{Config, Sources};
-use synod_server::node::{Running, start};
+use synod_server::start::{Running, start};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 

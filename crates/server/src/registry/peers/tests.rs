@@ -17,7 +17,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::config::{Config, Sources};
 use crate::net::{self, Body, Limits};
-use crate::node::{self, Running};
+use crate::start::{Running, start};
 use crate::task::{self, Stop};
 
 /// A node, its data, and the file from which it learns its peers.
@@ -43,7 +43,7 @@ impl Site {
             set: fixed.iter().chain(set).map(ToString::to_string).collect(),
             ..Sources::default()
         };
-        let running = node::start(Config::load(&sources).unwrap(), Clock::system()).await.unwrap();
+        let running = start(Config::load(&sources).unwrap(), Clock::system()).await.unwrap();
         Self { running, dir }
     }
 

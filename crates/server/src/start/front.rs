@@ -8,10 +8,10 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tower::ServiceExt as _;
 
-use super::Node;
 use crate::face::{console, eureka, native, peer};
 use crate::metrics::{self, Face};
 use crate::net::{self, Body};
+use crate::node::Node;
 
 /// Where Spring's dashboard has its list of the last registrations and cancellations, and where ours is.
 const LAST_N: &str = "/lastn";

@@ -48,7 +48,7 @@ impl RateLimit {
     }
 
     /// Whether a fetch may go on; `full` for the whole list.
-    pub(super) fn admits(&self, headers: &HeaderMap, full: bool, now_mono: u64) -> bool {
+    pub fn admits(&self, headers: &HeaderMap, full: bool, now_mono: u64) -> bool {
         if !self.config.enabled || self.is_privileged(headers) {
             return true;
         }

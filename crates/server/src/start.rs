@@ -1,0 +1,177 @@
+//! Starting and stopping a node: opens its data, binds, and connects the parts. Several can live in one process.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use synod_base::rng::Rng;
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::config::{Address, Config};
+use crate::data_dir::{DataDir, DataDirError};
+use crate::health::Stage;
+use crate::net::{self, Limits};
+use crate::node::{Node, seed};
+use crate::registry::Registry;
+use crate::registry::disk::Disk;
+use crate::registry::peers;
+use crate::task::{self, Stop};
+use front::Front;
+
+mod front;
+#[cfg(test)]
+mod tests;
+
+/// A node that serves. Dropping it does not stop it: [`Running::stop`] does.
+#[derive(Debug)]
+pub struct Running {
+    /// What its parts share.
+    pub node: Arc<Node>,
+    /// What is bound, by the names of `addresses.json`.
+    pub addresses: BTreeMap<&'static str, SocketAddr>,
+    data: DataDir,
+    stop: Stop,
+    http: JoinHandle<()>,
+    peers: JoinHandle<()>,
+    keeper: JoinHandle<Disk>,
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be used; exit code 3.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// A listener cannot be bound; exit code 1.
+    #[error("cannot listen on {address} (\"{key}\")")]
+    Bind {
+        /// The listener's key.
+        key: &'static str,
+        /// Where it should have listened.
+        address: Address,
+        /// Why it could not.
+        source: std::io::Error,
+    },
+}
+
+impl StartError {
+    /// The exit code that says so.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::DataDir(_) => 3,
+            Self::Bind { .. } => 1,
+        }
+    }
+}
+
+/// Starts a node: data directory, listeners, parts; returns when `/health/ready` says 200.
+///
+/// # Errors
+/// When the data directory cannot be used or a listener cannot be bound; nothing is left behind.
+pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
+    let data = DataDir::open(&config.data_dir())?;
+    announce(&config);
+    let address = &config.http.listen;
+    let bind_error = |source| StartError::Bind { key: "http.listen", address: address.clone(), source };
+    let listener = net::bind(address).await.map_err(bind_error)?;
+    let http_address = listener.local_addr().map_err(bind_error)?;
+    let addresses = BTreeMap::from([("http", http_address)]);
+
+    let (stop, stopping) = Stop::new();
+    let limits = Limits {
+        connections_max: config.http.connections_max,
+        header_timeout: config.http.header_timeout,
+        idle_timeout: config.http.idle_timeout,
+    };
+    let node = Arc::new(Node::new(config, clock, data.node_id(), http_address, stopping.clone()));
+    let disk = Disk::new(data.path());
+    let restored = disk.load(&node.registry);
+    if restored > 0 {
+        tracing::info!(instances = restored, "restored the registry; provisional until renewed");
+    }
+    task::spawn("registry-tick", tick(Arc::clone(&node)));
+    let keeper = task::spawn("registry-disk", keep(Arc::clone(&node), disk));
+    let front = Front::new(Arc::clone(&node));
+    let http = task::spawn("http", net::serve(listener, front, limits, node.net.clone(), stopping));
+
+    data.write_addresses(&addresses)?;
+    if !peers::are_configured(&node.config.registry) {
+        node.registry.open();
+        node.health.open_registry();
+    }
+    let peers = task::spawn("peers", peers::run(Arc::clone(&node), http_address, seed()));
+    node.health.reach(Stage::Ready);
+    Ok(Running { node, addresses, data, stop, http, peers, keeper })
+}
+
+impl Running {
+    /// Stops: no new connections, requests in flight are finished, everything is flushed; takes at most ten seconds.
+    pub async fn stop(self) {
+        self.node.health.reach(Stage::Stopping);
+        self.stop.give();
+        if let Err(error) = self.http.await {
+            tracing::error!(%error, "the HTTP listener did not stop cleanly");
+        }
+        if let Err(error) = self.peers.await {
+            tracing::error!(%error, "the peers may not have heard everything");
+        }
+        match self.keeper.await {
+            Ok(_) if self.node.config.registry.snapshot_interval.is_zero() => {}
+            Ok(mut disk) => save(&mut disk, &self.node.registry).await,
+            Err(error) => tracing::error!(%error, "the registry was not written a last time"),
+        }
+        if let Err(error) = self.data.remove_addresses() {
+            tracing::warn!(%error, "the addresses of this run are left behind");
+        }
+    }
+}
+
+/// Evicts what ran out, for as long as the node runs.
+async fn tick(node: Arc<Node>) {
+    let mut interval = tokio::time::interval(node.config.registry.eviction_interval);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut rng = Rng::new(seed());
+    loop {
+        interval.tick().await;
+        node.registry.tick(rng.next_u64());
+    }
+}
+
+/// Writes the registry to disk now and then, until the node stops; the last time is up to who stops it.
+async fn keep(node: Arc<Node>, mut disk: Disk) -> Disk {
+    let interval = node.config.registry.snapshot_interval;
+    let mut stopping = node.stopping.clone();
+    if interval.is_zero() {
+        stopping.given().await;
+        return disk;
+    }
+    while tokio::time::timeout(interval, stopping.given()).await.is_err() {
+        save(&mut disk, &node.registry).await;
+    }
+    disk
+}
+
+async fn save(disk: &mut Disk, registry: &Registry) {
+    if let Err(error) = disk.save(registry).await {
+        tracing::error!(%error, "the registry could not be written to disk");
+    }
+}
+
+/// Says once what an operator must know about the listeners.
+fn announce(config: &Config) {
+    let (bound, unbuilt): (Vec<_>, Vec<_>) = config.listeners().partition(|(key, _)| *key == "http.listen");
+    for (key, address) in bound {
+        if !address.is_loopback() {
+            tracing::warn!(
+                key,
+                %address,
+                "NO AUTHENTICATION: whoever reaches this address controls this node (auth.mode = \"none\")"
+            );
+        }
+    }
+    if !unbuilt.is_empty() {
+        let keys: Vec<_> = unbuilt.into_iter().map(|(key, _)| key).collect();
+        tracing::info!(keys = keys.join(" "), "not built yet, these listen nowhere");
+    }
+}
