@@ -237,10 +237,8 @@ impl<C: Default> Registry<C> {
         now: Now,
     ) -> Option<Change> {
         self.edit_status(app, id, dirty_ms, now, |record| {
-            // UP over an UP that nobody overrode says nothing; set all the same, it would keep the instance from shutting
-            // itself off (some clients send it at every start).
-            let void = status == Status::Up && record.overridden == Status::Unknown;
-            if record.status == status && (void || record.overridden == status) {
+            // As the original, so that both sides of a mixed cluster show the same.
+            if record.status == status {
                 return false;
             }
             record.overridden = status;

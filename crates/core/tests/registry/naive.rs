@@ -104,8 +104,7 @@ impl Naive {
         let now_s = self.now_s;
         let Some(entry) = self.live.get_mut(key) else { return false };
         entry.heard_s = now_s;
-        let void = status == Status::Up && entry.overridden == Status::Unknown;
-        if entry.shown != status || !(void || entry.overridden == status) {
+        if entry.shown != status {
             entry.shown = status;
             entry.overridden = status;
             entry.dirty = entry.dirty.max(dirty);

@@ -60,21 +60,7 @@ fn an_override_holds_through_registrations_but_a_sick_instance_is_believed() {
 }
 
 #[test]
-fn an_operator_who_confirms_what_is_shown_is_obeyed_later() {
-    let registry = registry();
-    let mut own = instance("CART", "a", 1);
-    own.status = Down;
-    register(&registry, own, s(0));
-    let record = registry.set_override("CART", "a", Down, None, s(1)).unwrap().record;
-    assert_eq!((record.status, record.overridden), (Down, Down));
-    assert_eq!(register(&registry, instance("CART", "a", 2), s(2)).record.status, Down);
-    let version = registry.version();
-    registry.set_override("CART", "a", Down, None, s(3)).unwrap();
-    assert_eq!(registry.version(), version, "said twice is said once");
-}
-
-#[test]
-fn confirming_an_up_that_nobody_overrode_only_renews() {
+fn setting_what_is_shown_already_only_renews() {
     let registry = registry();
     register(&registry, instance("CART", "a", 1), s(0));
     let version = registry.version();

@@ -64,8 +64,6 @@ settings! {
         region: String = "registry.region", Kind::Text, "us-east-1", "eu-central-1";
         /// The environment that the status page shows.
         environment: String = "registry.environment", Kind::Text, "test", "production";
-        /// The data center that the status page shows.
-        datacenter: String = "registry.datacenter", Kind::Text, "default", "fra1";
     }
     with {
         /// This node as an instance of its own registry.
