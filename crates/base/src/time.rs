@@ -11,10 +11,3 @@ pub struct Now {
     /// Milliseconds since some fixed point in the life of this process; never goes back.
     pub mono_ms: u64,
 }
-
-impl Now {
-    /// The wall time of a monotonic moment that lies in the past of `self`.
-    pub fn wall_of(&self, mono_ms: u64) -> u64 {
-        self.wall_ms.saturating_sub(self.mono_ms.saturating_sub(mono_ms))
-    }
-}

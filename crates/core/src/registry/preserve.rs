@@ -92,11 +92,6 @@ impl Preservation {
         self.policy.enabled = enabled;
     }
 
-    /// Whether protection is switched on.
-    pub fn is_enabled(&self) -> bool {
-        self.policy.enabled
-    }
-
     /// Closes a slice of time: what was expected of the leases alive, and what came. `late_ms` is how much longer the slice
     /// took than planned: a process that stood still could not hear anybody.
     pub fn advance(

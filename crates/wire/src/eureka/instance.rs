@@ -185,12 +185,6 @@ impl Port {
     pub const DEFAULT: Self = Self { number: 7001, enabled: true };
     /// The TLS port of a record that names none.
     pub const DEFAULT_SECURE: Self = Self { number: 7002, enabled: false };
-
-    /// The number, if it is one a socket can have.
-    #[must_use]
-    pub fn to_u16(self) -> Option<u16> {
-        u16::try_from(self.number).ok()
-    }
 }
 
 /// Where an instance runs.
