@@ -291,14 +291,37 @@ fn the_command_line_asks_a_node() {
 
 #[test]
 fn logs_are_json_lines_when_asked() {
-    let mut node = Synod::start(&["log.format=json"]);
+    let mut node = Synod::start(&["log.format=json", "registry.self.register=false"]);
+    // What clients choose must neither break a line nor add one.
+    let odd = Instance::new("LOGGED", "a\"b\\c {d}\u{e9}");
+    node.send(&odd.register()).expect(204);
     node.stop();
     let log = node.process().log();
-    assert!(log.lines().count() > 0, "nothing was logged");
-    for line in log.lines() {
-        let event: Result<Value, _> = serde_json::from_str(line);
-        assert!(event.is_ok_and(|event| event.is_object()), "no JSON object: {line}");
+    let event = |line: &str| -> Value {
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("no JSON ({error}): {line}"))
+    };
+    let events: Vec<Value> = log.lines().map(event).collect();
+    for event in &events {
+        let text = |key: &str| event[key].as_str().unwrap_or_else(|| panic!("no {key}: {event}"));
+        let time = text("timestamp");
+        assert!(time.len() > 20 && &time[10..11] == "T" && time.ends_with('Z'), "{event}");
+        assert!(["ERROR", "WARN", "INFO"].contains(&text("level")), "{event}");
+        assert!(text("target").starts_with("synod") && !text("message").is_empty(), "{event}");
     }
+    let one = |message: &str| {
+        let mut found = events.iter().filter(|event| event["message"] == message);
+        let event = found.next().unwrap_or_else(|| panic!("no event \"{message}\" in\n{log}"));
+        assert!(found.next().is_none(), "\"{message}\" twice in\n{log}");
+        event
+    };
+    assert_eq!(one("ready")["addresses"], format!("http={}", node.address()));
+    assert!(one("ready")["ready_ms"].is_u64(), "a number is a number: {}", one("ready"));
+    let changed = one("registry changed");
+    assert_eq!((&changed["change"], &changed["app"]), (&"registered".into(), &"LOGGED".into()));
+    assert_eq!((&changed["instance"], &changed["status"]), (&odd.id.as_str().into(), &"UP".into()));
+    assert!(changed["version"].is_u64(), "{changed}");
+    assert_eq!(one("stopping")["signal"], "SIGTERM");
+    one("stopped");
 }
 
 #[test]

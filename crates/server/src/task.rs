@@ -85,6 +85,8 @@ impl Stopping {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     #[tokio::test]
@@ -104,5 +106,37 @@ mod tests {
         let task = spawn("test", std::future::pending::<()>());
         task.abort();
         assert!(task.await.unwrap_err().is_cancelled());
+    }
+
+    /// Set in the process that is to end.
+    const DOOMED: &str = "SYNOD_TEST_DOOMED";
+
+    /// Runs itself again, as a process that may end.
+    #[test]
+    fn a_panic_in_a_named_task_ends_the_process() {
+        if std::env::var_os(DOOMED).is_some() {
+            return end();
+        }
+        let mut again = Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", "task::tests::a_panic_in_a_named_task_ends_the_process", "--nocapture"]);
+        let ended = again.env(DOOMED, "1").output().unwrap();
+        let log = String::from_utf8_lossy(&ended.stderr);
+        // A test that fails ends with 101, one that passes with 0.
+        assert_eq!(ended.status.code(), Some(1), "{log}");
+        for told in ["INFO", "before", "place=", "panic=\"on\\ntwo lines\"", "task=\"doomed\""] {
+            assert!(log.contains(told), "{told} is missing in {log}");
+        }
+        assert_eq!(log.lines().count(), 3, "one line an event: {log}");
+    }
+
+    fn end() {
+        crate::telemetry::init(&crate::config::Config::default().log).unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            tracing::info!("before");
+            spawn("doomed", async { panic!("on\ntwo lines") });
+            // As main does: it waits for something else.
+            std::future::pending::<()>().await;
+        });
     }
 }

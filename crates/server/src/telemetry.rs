@@ -39,7 +39,8 @@ pub fn init(config: &LogConfig) -> Result<(), String> {
     std::panic::set_hook(Box::new(|info| {
         let message = info.payload_as_str().unwrap_or("(no message)");
         let place = info.location().map(ToString::to_string);
-        tracing::error!(place, "panic: {message}");
+        // As a field it is escaped, and stays on one line.
+        tracing::error!(place, panic = message, "panicked");
     }));
     Ok(())
 }

@@ -187,3 +187,21 @@ impl Drop for Ticket {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_second_and_stay_there() {
+        let none_left = io::Error::from_raw_os_error(24);
+        let mut pause = Pause::default();
+        let lengths: Vec<_> = (0..10).map(|_| pause.next(&none_left).as_millis()).collect();
+        assert_eq!(lengths, [10, 20, 40, 80, 160, 320, 640, 1_000, 1_000, 1_000]);
+        for _ in 0..100 {
+            assert_eq!(pause.next(&none_left), Duration::from_secs(1));
+        }
+        assert!(!is_of_the_connection(&none_left));
+        assert!(is_of_the_connection(&io::ErrorKind::ConnectionAborted.into()));
+    }
+}
