@@ -45,7 +45,9 @@ fn a_java_server_and_a_node_are_peers() {
         pair.renewals_cross(side);
         pair.the_newer_registration_wins(side);
     }
-    pair.random_operations_converge();
+    for _ in 0..if std::env::var_os("SYNOD_LONG").is_some() { 10 } else { 1 } {
+        pair.random_operations_converge();
+    }
     pair.synod_starts_from_java();
     pair.java_restarts_from_synod();
 }
@@ -240,11 +242,11 @@ impl Pair {
         let seed = epoch_ms();
         println!("seed {seed}");
         let mut random = Random::new(seed);
-        let mut homes = [Side::Java, Side::Synod].repeat(15);
+        let mut homes = [Side::Java, Side::Synod].repeat(60);
         let mut living: Vec<Option<Instance>> = vec![None; homes.len()];
         let mut dirty = epoch_ms();
         let mut touched = vec![now(); homes.len()];
-        for _ in 0..300 {
+        for _ in 0..600 {
             dirty += 1;
             let number = random.below(homes.len());
             // Java keeps a queued change's place when it replaces it by a newer one, and so turns the order of quick changes
@@ -276,7 +278,7 @@ impl Pair {
                     self.send(homes[number], &instance.renew());
                 }
             }
-            if random.below(40) == 0 {
+            if random.below(60) == 0 {
                 // Nothing is under way any more when a client turns to the other server.
                 self.settle(&homes, &mut living);
                 homes[number] = homes[number].other();

@@ -37,5 +37,5 @@ pub mod tally;
 
 pub use change::{Origin, Refusal};
 pub use instance::{Action, DataCenter, Instance, Port, Record, Status};
-pub use listing::{Change, ChangeKind, Chunk, Listed, Recent, Snapshot, Totals, Vip};
+pub use listing::{Change, ChangeKind, Chunk, Edit, Listed, Recent, Snapshot, Totals, Vip};
 pub use store::{Found, Registry, Renewal, Settings};

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use synod_base::time::Now;
 use synod_core::registry::lane::What;
 use synod_core::registry::{
-    self as core, Change, ChangeKind, Instance, Origin, Record, Refusal, Renewal, Status,
+    self as core, Change, ChangeKind, Edit, Instance, Origin, Record, Refusal, Renewal, Status,
 };
 use tokio::sync::watch;
 
@@ -127,10 +127,8 @@ impl Registry {
         origin: Origin,
     ) -> Option<Arc<Record>> {
         let now = self.now();
-        let change = self.core.set_override(app, id, status, dirty_ms, now)?;
-        self.announce(&change);
-        self.tell(What::StatusSet, &change.record, origin, now);
-        Some(change.record)
+        let edit = self.core.set_override(app, id, status, dirty_ms, now)?;
+        Some(self.edited(edit, What::StatusSet, origin, now))
     }
 
     /// See [`core::Registry::clear_override`].
@@ -143,10 +141,14 @@ impl Registry {
         origin: Origin,
     ) -> Option<Arc<Record>> {
         let now = self.now();
-        let change = self.core.clear_override(app, id, status, dirty_ms, now)?;
-        self.announce(&change);
-        self.tell(What::OverrideCleared, &change.record, origin, now);
-        Some(change.record)
+        let edit = self.core.clear_override(app, id, status, dirty_ms, now)?;
+        Some(self.edited(edit, What::OverrideCleared, origin, now))
+    }
+
+    fn edited(&self, edit: Edit, what: What, origin: Origin, now: Now) -> Arc<Record> {
+        self.announce(&edit.change);
+        self.tell(edit.told(what), &edit.change.record, origin, now);
+        edit.change.record
     }
 
     /// See [`core::Registry::note_override`].

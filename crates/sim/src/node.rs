@@ -183,11 +183,11 @@ impl Node {
             }
             Deed::Override(status) => {
                 let done = registry.set_override(app, id, *status, None, now);
-                done.map_or((None, Done::No { heard: false }), |_| (Some(What::StatusSet), Done::Yes))
+                done.map_or((None, Done::No { heard: false }), |edit| (Some(edit.told(What::StatusSet)), Done::Yes))
             }
             Deed::ClearOverride => {
                 let done = registry.clear_override(app, id, Some(Status::Up), None, now);
-                done.map_or((None, Done::No { heard: false }), |_| (Some(What::OverrideCleared), Done::Yes))
+                done.map_or((None, Done::No { heard: false }), |edit| (Some(edit.told(What::OverrideCleared)), Done::Yes))
             }
             Deed::Metadata(value) => {
                 let done = registry.set_metadata(app, id, &[("note", Some(value))], now);

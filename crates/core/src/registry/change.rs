@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::expiry::second_of;
 use super::instance::{Action, Instance, Record, Status};
 use super::lease::{Application, Heard, Lease, Tomb};
-use super::listing::{Change, ChangeKind};
+use super::listing::{Change, ChangeKind, Edit};
 use super::rules::{self, Claim};
 use super::store::Registry;
 
@@ -235,7 +235,7 @@ impl<C: Default> Registry<C> {
         status: Status,
         dirty_ms: Option<u64>,
         now: Now,
-    ) -> Option<Change> {
+    ) -> Option<Edit> {
         self.edit_status(app, id, dirty_ms, now, |record| {
             // As the original, so that both sides of a mixed cluster show the same.
             if record.status == status {
@@ -256,7 +256,7 @@ impl<C: Default> Registry<C> {
         status: Option<Status>,
         dirty_ms: Option<u64>,
         now: Now,
-    ) -> Option<Change> {
+    ) -> Option<Edit> {
         self.edit_status(app, id, dirty_ms, now, |record| {
             if record.overridden == Status::Unknown {
                 return false;
@@ -274,13 +274,14 @@ impl<C: Default> Registry<C> {
         dirty_ms: Option<u64>,
         now: Now,
         edit: impl FnOnce(&mut Record) -> bool,
-    ) -> Option<Change> {
+    ) -> Option<Edit> {
         self.change(app, |application| {
             let lease = application.leases.get_mut(id)?;
             lease.touch(now);
             let mut record = Record::clone(&lease.record);
             record.provisional = false;
-            if edit(&mut record) {
+            let changed = edit(&mut record);
+            if changed {
                 record.action = Action::Modified;
                 record.override_ms = now.wall_ms.max(record.override_ms + 1);
                 record.dirty_ms = record.dirty_ms.max(dirty_ms.unwrap_or(0));
@@ -288,9 +289,10 @@ impl<C: Default> Registry<C> {
                     record.up_ms = now.wall_ms;
                 }
             } else if !lease.record.provisional {
-                return Some(Change { kind: ChangeKind::StatusChanged, record: Arc::clone(&lease.record) });
+                let change = Change { kind: ChangeKind::StatusChanged, record: Arc::clone(&lease.record) };
+                return Some(Edit { change, changed });
             }
-            Some(self.amend(lease, record, now))
+            Some(Edit { change: self.amend(lease, record, now), changed })
         })
     }
 

@@ -21,6 +21,7 @@ use synod_base::time::Now;
 
 use self::table::Table;
 use super::instance::{Instance, Record};
+use super::lane::What;
 
 pub use self::chunk::Chunk;
 pub use self::totals::Totals;
@@ -65,6 +66,23 @@ pub struct Change {
     pub kind: ChangeKind,
     /// The record after it; its `version` is the list's version after it.
     pub record: Arc<Record>,
+}
+
+/// What editing a status or an override came to.
+#[derive(Clone, Debug)]
+pub struct Edit {
+    /// The record after it.
+    pub change: Change,
+    /// Whether status or override are others than before. If not, the edit was a sign of life and nothing more, and peers
+    /// must not be told of an edit.
+    pub changed: bool,
+}
+
+impl Edit {
+    /// As what peers hear of it.
+    pub fn told(&self, edit: What) -> What {
+        if self.changed { edit } else { What::Renewed }
+    }
 }
 
 /// An application as the overview shows it.

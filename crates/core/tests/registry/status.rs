@@ -1,5 +1,6 @@
 //! The rule chain on registration (`eureka.md` 3.4) and the operations on overrides (3.5).
 
+use synod_core::registry::lane::What;
 use synod_core::registry::{Action, Origin, Registry, Settings, Status};
 
 use Status::{Down, OutOfService, Starting, Unknown, Up};
@@ -42,7 +43,7 @@ fn a_peer_is_never_stuck() {
 fn an_override_holds_through_registrations_but_a_sick_instance_is_believed() {
     let registry = registry();
     register(&registry, instance("CART", "a", 1), s(0));
-    let record = registry.set_override("CART", "a", OutOfService, None, s(1)).unwrap().record;
+    let record = registry.set_override("CART", "a", OutOfService, None, s(1)).unwrap().change.record;
     assert_eq!(
         (record.status, record.overridden, record.action),
         (OutOfService, OutOfService, Action::Modified)
@@ -55,7 +56,14 @@ fn an_override_holds_through_registrations_but_a_sick_instance_is_believed() {
         let record = register(&registry, instance, s(2)).record;
         assert_eq!((record.status, record.overridden), (*shown, OutOfService));
     }
-    let record = registry.clear_override("CART", "a", Some(Up), None, s(9)).unwrap().record;
+    // What it claims now is what an override that changes nothing would be: peers must not take the old one for it.
+    let mut sick = instance("CART", "a", 9);
+    sick.status = Down;
+    register(&registry, sick, s(3));
+    assert_eq!(registry.set_override("CART", "a", Down, None, s(4)).unwrap().told(What::StatusSet), What::Renewed);
+    let edit = registry.clear_override("CART", "a", Some(Up), None, s(9)).unwrap();
+    assert_eq!(edit.told(What::OverrideCleared), What::OverrideCleared);
+    let record = edit.change.record;
     assert_eq!((record.status, record.overridden), (Up, Unknown));
 }
 
@@ -64,7 +72,9 @@ fn setting_what_is_shown_already_only_renews() {
     let registry = registry();
     register(&registry, instance("CART", "a", 1), s(0));
     let version = registry.version();
-    let record = registry.set_override("CART", "a", Up, Some(9), s(60)).unwrap().record;
+    let edit = registry.set_override("CART", "a", Up, Some(9), s(60)).unwrap();
+    assert_eq!(edit.told(What::StatusSet), What::Renewed);
+    let record = edit.change.record;
     assert_eq!((record.overridden, record.dirty_ms, registry.version()), (Unknown, 1, version));
     assert_eq!(registry.find("CART", "a", s(60)).unwrap().remaining_ms, 90_000);
     // The instance can still shut itself off.
@@ -78,7 +88,9 @@ fn clearing_where_there_is_none_only_renews() {
     let registry = registry();
     register(&registry, instance("CART", "a", 1), s(0));
     let version = registry.version();
-    let record = registry.clear_override("CART", "a", Some(Down), Some(5), s(60)).unwrap().record;
+    let edit = registry.clear_override("CART", "a", Some(Down), Some(5), s(60)).unwrap();
+    assert_eq!(edit.told(What::OverrideCleared), What::Renewed);
+    let record = edit.change.record;
     assert_eq!((record.status, record.dirty_ms, registry.version()), (Up, 1, version));
     assert_eq!(registry.find("CART", "a", s(60)).unwrap().remaining_ms, 90_000);
     assert!(registry.clear_override("CART", "b", None, None, s(60)).is_none());
@@ -92,9 +104,9 @@ fn a_dirty_timestamp_only_rises() {
         let registry = registry();
         register(&registry, instance("CART", "a", stored), s(0));
         let set = registry.set_override("CART", "a", Down, supplied, s(1)).unwrap();
-        assert_eq!(set.record.dirty_ms, after);
+        assert_eq!(set.change.record.dirty_ms, after);
         let cleared = registry.clear_override("CART", "a", Some(Up), supplied, s(2)).unwrap();
-        assert_eq!(cleared.record.dirty_ms, after);
+        assert_eq!(cleared.change.record.dirty_ms, after);
     }
 }
 
@@ -104,7 +116,7 @@ fn overriding_to_up_notes_when_it_was_first_up() {
     let mut starting = instance("CART", "a", 1);
     starting.status = Starting;
     register(&registry, starting, s(0));
-    assert_eq!(registry.set_override("CART", "a", Up, None, s(7)).unwrap().record.up_ms, s(7).wall_ms);
+    assert_eq!(registry.set_override("CART", "a", Up, None, s(7)).unwrap().change.record.up_ms, s(7).wall_ms);
 }
 
 #[test]
@@ -128,11 +140,11 @@ fn each_change_of_an_override_outranks_the_one_before_even_within_a_millisecond(
     let registry = registry();
     let mut last = register(&registry, instance("CART", "a", 1), s(0)).record.rank();
     for step in 0..6 {
-        let change = match step % 2 {
+        let edit = match step % 2 {
             0 => registry.set_override("CART", "a", Down, None, s(1)),
             _ => registry.clear_override("CART", "a", Some(Up), None, s(1)),
         };
-        let rank = change.unwrap().record.rank();
+        let rank = edit.unwrap().change.record.rank();
         assert!(rank > last, "step {step}");
         last = rank;
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use synod_base::time::Now;
 
 use super::{Told, What};
-use crate::registry::instance::{Instance, Record};
+use crate::registry::instance::{Instance, Record, Status};
 use crate::registry::lease::Heard;
 
 /// What the peer understands.
@@ -151,11 +151,19 @@ impl Entry {
         if self.left {
             say(Kind::Cancel);
         }
+        let Record { status, overridden, .. } = &*self.record;
+        // A Java server shows an override from when it hears of it until the next registration. So an instance that
+        // registered after it, as one that cannot serve, has to be told after it.
+        let outspoken = *overridden != Status::Unknown && status != overridden;
+        if self.status && outspoken {
+            say(Kind::StatusUpdate);
+            return say(Kind::Register);
+        }
         if self.register {
             say(Kind::Register);
         }
         if self.status {
-            let cleared = self.record.overridden == crate::registry::Status::Unknown;
+            let cleared = *overridden == Status::Unknown;
             say(if cleared { Kind::DeleteStatusOverride } else { Kind::StatusUpdate });
         }
     }

@@ -10,7 +10,7 @@ fn at(mono_ms: u64) -> Now {
 fn record(id: &str, version: u64, overridden: Status) -> Arc<Record> {
     Arc::new(Record {
         instance: Arc::new(Instance::new("APP", id)),
-        status: Status::Up,
+        status: if overridden == Status::Unknown { Status::Up } else { overridden },
         overridden,
         override_ms: 0,
         action: Action::Added,
@@ -92,6 +92,19 @@ fn of_each_instance_the_latest_state_is_told() {
             assert_eq!(newest, Some(events.len() as u64), "{events}: an old record is told");
             assert_eq!(lane.queued(), 0);
         }
+    }
+}
+
+/// Java applies one after the other: what was said last is what it shows.
+#[test]
+fn an_override_that_does_not_show_is_told_before_the_registration_that_outdid_it() {
+    for (status, expect) in [(Status::OutOfService, "RS"), (Status::Down, "SR")] {
+        let record = Record { status, ..Record::clone(&record("a", 2, Status::OutOfService)) };
+        let mut lane = lane(LaneSettings::default());
+        lane.tell(told('S', "a", 1, at(0)), at(0));
+        let told = Told { what: What::Registered, record: Arc::new(record), heard: Heard::now(at(0)) };
+        lane.tell(told, at(0));
+        assert_eq!(said(&lane.poll(Dialect::Eureka, at(50)).unwrap().items), expect, "{status}");
     }
 }
 

@@ -166,8 +166,8 @@ impl Cluster {
 
     fn shut(&mut self, at: usize, id: &str) {
         let registry = &self.nodes[at].registry;
-        if let Some(change) = registry.set_override("APP", id, Status::OutOfService, None, self.now) {
-            self.tell_of(at, What::StatusSet, change.record);
+        if let Some(edit) = registry.set_override("APP", id, Status::OutOfService, None, self.now) {
+            self.tell_of(at, edit.told(What::StatusSet), edit.change.record);
         }
     }
 
