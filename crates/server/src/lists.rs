@@ -176,14 +176,36 @@ impl Lists {
         if let Some(body) = slot.at_least(version, floor) {
             return body;
         }
+        self.make(slot, &Arc::new(registry.snapshot()), list, view).await
+    }
+
+    /// The registry as it is now, and the gzip body of its full list at exactly that version.
+    pub async fn gzip_with_snapshot(
+        &self,
+        registry: &Registry<Texts>,
+        view: View,
+    ) -> (Arc<Snapshot<Texts>>, Bytes) {
+        let slot = &self.slots[List::Full as usize][view.index()];
+        let _making = slot.making.lock().await;
+        let snapshot = Arc::new(registry.snapshot());
+        let made = slot.made.load().as_ref().filter(|made| made.version == snapshot.version).cloned();
+        let body = match made {
+            Some(made) => made.body.clone(),
+            None => self.make(slot, &snapshot, List::Full, view).await,
+        };
+        (snapshot, body)
+    }
+
+    /// Makes the body of a snapshot, to be shared by all readers of its version.
+    async fn make(&self, slot: &Slot, snapshot: &Arc<Snapshot<Texts>>, list: List, view: View) -> Bytes {
         let expected = slot.made.load().as_ref().map_or(0, |made| made.body.len());
         let encoder = self.encoder(view);
-        let snapshot = registry.snapshot();
         let (version, floor) = (snapshot.version, snapshot.floor);
-        let (stale, all) = encoder.stale(&snapshot, list);
+        let (stale, all) = encoder.stale(snapshot, list);
         let body = if stale <= INLINE.0 && all <= INLINE.1 {
-            encoder.join(&snapshot, list, expected)
+            encoder.join(snapshot, list, expected)
         } else {
+            let snapshot = Arc::clone(snapshot);
             let join = move || encoder.join(&snapshot, list, expected);
             tokio::task::spawn_blocking(join).await.expect("encoding a list cannot fail")
         };

@@ -1,27 +1,33 @@
 //! The registry on disk, so that a lone restart is not an empty registry.
 //!
-//! The file `registry.snapshot` is one line of text and the list's own gzip body behind it:
+//! The file `registry.snapshot` is one line of text, the list's own gzip body behind it, and then a JSON array of records
+//! as peers tell them: those of which Eureka's list does not show everything (overrides and their stamps).
 //!
 //! ```text
-//! synod-registry 1 <bytes of the body> <CRC-32 of the body, 8 hex digits>\n
+//! synod-registry 2 <bytes of the list> <bytes of the array> <CRC-32 of both, 8 hex digits>\n
 //! ```
 //!
-//! It is written beside, flushed and renamed, so it is whole or not there. What does not check out is set aside whole.
+//! Version 1 had no such array (`synod-registry 1 <bytes> <CRC-32>`) and is still read. The file is written beside, flushed and renamed, so it is whole or not there. What does not check out is set aside whole.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use synod_core::registry::merge::News;
-use synod_wire::eureka::{Form, Format, Limits, decode_applications};
+use synod_core::registry::{Instance, Record, Snapshot};
+use synod_wire::eureka::{Form, Format, Lease, Limits, decode_applications};
+use synod_wire::peer;
 
+use super::peers::synod;
 use super::{Registry, convert};
 use crate::data_dir;
-use crate::lists::{List, View};
+use crate::lists::{Texts, View};
 use crate::net::gzip;
 
 const NAME: &str = "registry.snapshot";
-const MAGIC: &str = "synod-registry 1";
+const MAGIC: &str = "synod-registry";
 /// No registry within the limit on instances is larger than this when inflated.
 const PLAIN_BYTES_MAX: usize = 8 << 30;
 
@@ -32,23 +38,36 @@ pub enum DamagedSnapshot {
     #[error("it cannot be read")]
     Io(#[from] io::Error),
     /// The first line is not ours.
-    #[error("its first line is not that of a version 1 snapshot")]
+    #[error("its first line is not that of a version 1 or 2 snapshot")]
     Header,
-    /// The body has another length than the first line says.
-    #[error("its body has {found} bytes instead of {expected}")]
+    /// What follows has another length than the first line says.
+    #[error("behind its first line are {found} bytes instead of {expected}")]
     Length {
         /// As the first line says.
         expected: usize,
         /// As found.
         found: usize,
     },
-    /// The body is not what was written.
+    /// What follows is not what was written.
     #[error("its checksum is wrong")]
     Checksum,
-    /// The body checks out but cannot be decoded.
-    #[error("its body cannot be decoded: {0}")]
-    Body(String),
+    /// The list checks out but cannot be decoded.
+    #[error("its list cannot be decoded: {0}")]
+    List(String),
+    /// The records check out but cannot be decoded.
+    #[error("its records cannot be decoded: {0}")]
+    Records(#[from] serde_json::Error),
 }
+
+/// What is behind the first line.
+#[derive(Debug, PartialEq, Eq)]
+struct Parts<'f> {
+    list: &'f [u8],
+    records: &'f [u8],
+}
+
+/// Records by application and id.
+type Known = HashMap<(Arc<str>, Box<str>), News>;
 
 /// Where a registry is kept.
 #[derive(Debug)]
@@ -69,20 +88,16 @@ impl Disk {
     /// # Errors
     /// When the file cannot be written; the previous one is still there then.
     pub async fn save(&mut self, registry: &Registry) -> io::Result<()> {
-        let version = registry.core().version();
-        if self.version == Some(version) {
+        if self.version == Some(registry.core().version()) {
             return Ok(());
         }
         let view = View { format: Format::Json, form: Form::Full };
-        let body = registry.lists().gzip(registry.core(), List::Full, view).await;
+        let (snapshot, list) = registry.lists().gzip_with_snapshot(registry.core(), view).await;
         let path = self.path.clone();
-        let write = move || {
-            let mut file = format!("{MAGIC} {} {:08x}\n", body.len(), crc32fast::hash(&body)).into_bytes();
-            file.extend_from_slice(&body);
-            data_dir::write_whole(&path, &file)
-        };
+        let written = snapshot.version;
+        let write = move || data_dir::write_whole(&path, &file(&snapshot, &list));
         tokio::task::spawn_blocking(write).await.expect("writing returns its errors")?;
-        self.version = Some(version);
+        self.version = Some(written);
         Ok(())
     }
 
@@ -103,10 +118,12 @@ impl Disk {
 
     fn read(&self, registry: &Registry) -> Result<usize, DamagedSnapshot> {
         let file = std::fs::read(&self.path)?;
-        let plain = gzip::inflate(body(&file)?, PLAIN_BYTES_MAX)
-            .map_err(|error| DamagedSnapshot::Body(error.to_string()))?;
+        let parts = parts(&file)?;
+        let mut known = known(parts.records)?;
+        let plain = gzip::inflate(parts.list, PLAIN_BYTES_MAX)
+            .map_err(|error| DamagedSnapshot::List(error.to_string()))?;
         let list = decode_applications(&plain, &Limits { items_max: usize::MAX, ..Limits::SYNC });
-        let list = list.map_err(|error| DamagedSnapshot::Body(error.to_string()))?;
+        let list = list.map_err(|error| DamagedSnapshot::List(error.to_string()))?;
         let now = registry.now();
         let mut news = Vec::new();
         for (application, instance) in
@@ -114,9 +131,13 @@ impl Disk {
         {
             let app = application.name.as_deref().unwrap_or_default();
             match convert::instance(instance, app, 90, now) {
-                Ok(restored) => news.push(restored_news(restored, instance.lease.unwrap_or_default())),
+                Ok(restored) => {
+                    let whole = known.remove(&(Arc::clone(&restored.app), restored.id.clone()));
+                    let shown = || shown_news(restored, instance.lease.unwrap_or_default());
+                    news.push(whole.unwrap_or_else(shown));
+                }
                 Err(invalid) => {
-                    return Err(DamagedSnapshot::Body(format!("an instance of {app}: {invalid}")));
+                    return Err(DamagedSnapshot::List(format!("an instance of {app}: {invalid}")));
                 }
             }
         }
@@ -124,7 +145,8 @@ impl Disk {
     }
 }
 
-fn restored_news(instance: synod_core::registry::Instance, lease: synod_wire::eureka::Lease) -> News {
+/// A record of which the list shows everything.
+fn shown_news(instance: Instance, lease: Lease) -> News {
     News {
         status: instance.status,
         overridden: instance.overridden,
@@ -138,27 +160,76 @@ fn restored_news(instance: synod_core::registry::Instance, lease: synod_wire::eu
     }
 }
 
-/// The checked body of a snapshot file.
-fn body(file: &[u8]) -> Result<&[u8], DamagedSnapshot> {
+/// A record of which the list does not show everything: a stamp, or what the client claimed while something else is shown.
+/// Restored without, it would rank as another version than the same record at a peer.
+fn hidden_news(record: &Record) -> Option<News> {
+    let claimed = &record.instance;
+    let shown = record.override_ms == 0
+        && (record.status, record.overridden, record.dirty_ms)
+            == (claimed.status, claimed.overridden, claimed.dirty_ms);
+    (!shown).then(|| News {
+        instance: Arc::clone(claimed),
+        status: record.status,
+        overridden: record.overridden,
+        override_ms: record.override_ms,
+        dirty_ms: record.dirty_ms,
+        registered_ms: record.registered_ms,
+        up_ms: record.up_ms,
+        stamp_ms: 0,
+        age_ms: 0,
+    })
+}
+
+/// A whole snapshot file.
+fn file(snapshot: &Snapshot<Texts>, list: &Bytes) -> Vec<u8> {
+    let hidden: Vec<_> = snapshot.records().filter_map(|record| hidden_news(record)).collect();
+    let records: Vec<_> = hidden.iter().map(synod::record_out).collect();
+    let records = peer::encode(&records);
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(list);
+    crc.update(&records);
+    let head = format!("{MAGIC} 2 {} {} {:08x}\n", list.len(), records.len(), crc.finalize());
+    [head.as_bytes(), list, &records].concat()
+}
+
+/// The checked parts of a snapshot file.
+fn parts(file: &[u8]) -> Result<Parts<'_>, DamagedSnapshot> {
     let line_end = file.iter().take(100).position(|byte| *byte == b'\n').ok_or(DamagedSnapshot::Header)?;
     let line = std::str::from_utf8(&file[..line_end]).map_err(|_| DamagedSnapshot::Header)?;
-    let fields = line.strip_prefix(MAGIC).and_then(|rest| rest.trim_start().split_once(' '));
-    let (length, crc) = fields.ok_or(DamagedSnapshot::Header)?;
-    let expected: usize = length.parse().map_err(|_| DamagedSnapshot::Header)?;
+    let fields: Vec<&str> = line.split(' ').collect();
+    let (list_bytes, records_bytes, crc) = match fields[..] {
+        [MAGIC, "1", list, crc] => (list, "0", crc),
+        [MAGIC, "2", list, records, crc] => (list, records, crc),
+        _ => return Err(DamagedSnapshot::Header),
+    };
+    let length = |text: &str| text.parse::<usize>().map_err(|_| DamagedSnapshot::Header);
+    let (list_bytes, records_bytes) = (length(list_bytes)?, length(records_bytes)?);
     let crc = u32::from_str_radix(crc, 16).map_err(|_| DamagedSnapshot::Header)?;
-    let body = &file[line_end + 1..];
-    if body.len() != expected {
-        return Err(DamagedSnapshot::Length { expected, found: body.len() });
+    let rest = &file[line_end + 1..];
+    let expected = list_bytes.saturating_add(records_bytes);
+    if rest.len() != expected {
+        return Err(DamagedSnapshot::Length { expected, found: rest.len() });
     }
-    if crc32fast::hash(body) != crc {
+    if crc32fast::hash(rest) != crc {
         return Err(DamagedSnapshot::Checksum);
     }
-    Ok(body)
+    let (list, records) = rest.split_at(list_bytes);
+    Ok(Parts { list, records })
+}
+
+/// The records; version 1 has none.
+fn known(json: &[u8]) -> Result<Known, DamagedSnapshot> {
+    if json.is_empty() {
+        return Ok(Known::new());
+    }
+    let records: Vec<peer::Record<'static>> = serde_json::from_slice(json)?;
+    let news = records.into_iter().map(synod::record_in);
+    Ok(news.map(|news| ((Arc::clone(&news.instance.app), news.instance.id.clone()), news)).collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use synod_core::registry::{Instance, Origin, Status};
+    use synod_core::registry::{Origin, Status};
 
     use super::*;
     use crate::clock::Clock;
@@ -178,6 +249,9 @@ mod tests {
             instance.ip = "10.0.0.1".into();
             registry.register(instance, Origin::Client).unwrap();
         }
+        registry.set_override("A", "i8", Status::Down, None, Origin::Client).unwrap();
+        registry.set_metadata("A", "i9", &[("zone", Some("b"))]).unwrap();
+        registry.clear_override("A", "i14", Some(Status::Up), None, Origin::Client).unwrap();
         Disk::new(dir).save(&registry).await.unwrap();
         registry
     }
@@ -195,6 +269,38 @@ mod tests {
         assert_eq!((found.record.status, &*found.record.instance.host), (Status::OutOfService, "host-7"));
         after.renew("A", "i7", None, Origin::Client);
         assert_eq!(after.core().totals().provisional, 99);
+    }
+
+    /// Otherwise a peer would take what this node learnt last for something older than what it knows itself.
+    #[tokio::test]
+    async fn a_restored_record_ranks_as_before_among_peers() {
+        let dir = tempfile::tempdir().unwrap();
+        let before = saved(dir.path()).await;
+        let after = registry();
+        Disk::new(dir.path()).load(&after);
+        let rank = |registry: &Registry, id: &str| {
+            let record = registry.core().find("A", id, registry.now()).unwrap().record;
+            (record.override_ms > 0, record.rank())
+        };
+        for (id, stamped) in [("i7", false), ("i8", true), ("i9", true), ("i14", true)] {
+            assert_eq!(rank(&after, id), rank(&before, id), "{id}");
+            assert_eq!(rank(&after, id).0, stamped, "{id}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_of_version_1_has_no_stamps_and_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        saved(dir.path()).await;
+        let path = dir.path().join(NAME);
+        let file = std::fs::read(&path).unwrap();
+        let list = parts(&file).unwrap().list;
+        let head = format!("synod-registry 1 {} {:08x}\n", list.len(), crc32fast::hash(list));
+        data_dir::write_whole(&path, &[head.as_bytes(), list].concat()).unwrap();
+        let after = registry();
+        assert_eq!(Disk::new(dir.path()).load(&after), 100);
+        let found = after.core().find("A", "i8", after.now()).unwrap();
+        assert_eq!((found.record.status, found.record.override_ms), (Status::Down, 0));
     }
 
     #[tokio::test]

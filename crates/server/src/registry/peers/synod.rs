@@ -127,7 +127,8 @@ pub fn exchanged_in(exchanged: wire::Exchanged<'static>) -> Exchanged {
     }
 }
 
-fn record_out(news: &News) -> wire::Record<'_> {
+/// A record, to the wire.
+pub fn record_out(news: &News) -> wire::Record<'_> {
     wire::Record {
         instance: instance_out(&news.instance),
         status: status_out(news.status),
@@ -141,7 +142,8 @@ fn record_out(news: &News) -> wire::Record<'_> {
     }
 }
 
-fn record_in(record: wire::Record<'static>) -> News {
+/// A record, from the wire.
+pub fn record_in(record: wire::Record<'static>) -> News {
     News {
         instance: Arc::new(instance_in(record.instance)),
         status: status_in(record.status),
