@@ -86,8 +86,17 @@ fn target(root: &Path, name: &str, seconds: u64) -> Command {
     // What is found is kept in the first folder, which git ignores; the seeds are committed and only read.
     command.args([format!("fuzz/corpus/{name}"), format!("fuzz/seeds/{name}")]);
     command.args([format!("-artifact_prefix=fuzz/artifacts/{name}/"), format!("-max_total_time={seconds}")]);
-    command.args(["-dict=fuzz/eureka.dict", "-rss_limit_mb=2048", "-timeout=10"]);
+    command.args(["-rss_limit_mb=2048", "-timeout=10"]);
+    if let Some(dictionary) = dictionary(root, name) {
+        command.arg(format!("-dict={dictionary}"));
+    }
     command
+}
+
+/// The words of the target's protocol, which its name begins with. Binary ones have no words.
+fn dictionary(root: &Path, name: &str) -> Option<String> {
+    let protocol = name.split('_').next()?;
+    Some(format!("fuzz/{protocol}.dict")).filter(|path| root.join(path).exists())
 }
 
 fn make_folders(root: &Path, name: &str) -> Outcome {

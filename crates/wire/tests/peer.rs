@@ -177,3 +177,27 @@ fn a_message_with_too_many_items_is_refused() {
     let error = decode::<Answers<'_>>(&encode(&Answers { answers })).unwrap_err();
     assert_eq!(error.to_string(), "more than 200000 items in a message of kind answers");
 }
+
+/// Seeds that are no messages would leave the fuzzer to find the format by itself.
+#[test]
+fn the_seeds_of_the_fuzz_target_are_messages() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/peer_message");
+    let entries: Vec<_> = std::fs::read_dir(folder).unwrap().collect();
+    assert_eq!(entries.len(), 7, "one for each message");
+    for entry in entries {
+        let path = entry.unwrap().path();
+        let body = std::fs::read(&path).unwrap();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let read = match name {
+            "hello" => decode::<Hello<'_>>(&body).map(drop),
+            "changes" => decode::<Changes<'_>>(&body).map(drop),
+            "answers" => decode::<Answers<'_>>(&body).map(drop),
+            "digest" => decode::<Fading<'_>>(&body).map(drop),
+            "digest_answer" => decode::<Compared<'_>>(&body).map(drop),
+            "buckets" => decode::<Holdings<'_>>(&body).map(drop),
+            "buckets_answer" => decode::<Exchanged<'_>>(&body).map(drop),
+            other => panic!("a seed that is no message: {other}"),
+        };
+        read.unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}

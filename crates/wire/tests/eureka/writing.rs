@@ -30,6 +30,17 @@ fn escapes() {
     }
 }
 
+/// Found by fuzzing: what one node wrote, the next would have written otherwise.
+#[test]
+fn a_sid_that_xml_makes_the_default_is_left_out_like_it() {
+    for (sid, shown) in [("na", false), ("n\u{1}a", false), ("nab", true)] {
+        let mut out = Vec::new();
+        let instance = Instance { sid: Some(sid.into()), ..Instance::default() };
+        write_instance(&mut out, &instance, Format::Xml, Form::Full, Place::Alone);
+        assert_eq!(String::from_utf8(out).unwrap().contains("<sid>"), shown, "{sid:?}");
+    }
+}
+
 #[test]
 fn metadata_keys_without_an_xml_name_are_left_out_of_xml_only() {
     let keys = ["ok", "1st", "a b", "</metadata>", "", "größe", "under_score"];

@@ -30,7 +30,7 @@ pub(crate) fn full(element: &mut Element<'_>, instance: &Instance<'_>) {
     element.text("hostName", instance.host_name.as_deref());
     element.text("app", instance.app.as_deref());
     element.text("ipAddr", instance.ip_addr.as_deref());
-    element.text("sid", instance.sid.as_deref().filter(|sid| *sid != "na"));
+    element.text("sid", instance.sid.as_deref().filter(|sid| !shows_as(sid, "na")));
     element.text("status", Some(instance.status.as_str()));
     element.text("overriddenstatus", Some(instance.overridden.as_str()));
     element.port("port", instance.port);
@@ -199,6 +199,13 @@ fn close_tag(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(b"</");
     out.extend_from_slice(name.as_bytes());
     out.push(b'>');
+}
+
+/// Whether `text` looks like `other` once it is written: what XML cannot hold is gone then.
+fn shows_as(text: &str, other: &str) -> bool {
+    let mut shown = Vec::with_capacity(text.len());
+    escaped(&mut shown, text);
+    shown == other.as_bytes()
 }
 
 /// Appends text. Characters that XML 1.0 cannot hold in any spelling are left out; a carriage return is
