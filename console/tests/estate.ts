@@ -1,4 +1,5 @@
 // Estates to look at: a small one that has some of everything, and one of a hundred thousand instances.
+import type { Status } from '../src/api.ts';
 import type { Mock } from './mock.ts';
 
 const NAMES = ['CART', 'CATALOG', 'CHECKOUT', 'CUSTOMERS', 'GATEWAY', 'INVENTORY', 'INVOICES', 'NOTIFICATIONS', 'ORDERS', 'PAYMENTS', 'RECOMMENDATIONS', 'SHIPPING'];
@@ -38,11 +39,18 @@ export function small(mock: Mock): void {
   ];
 }
 
+export const INSTANCES = 100_000;
+
+/** A hundred to a service; every 997th is down. */
+export const serviceOf = (i: number) => `SERVICE-${String(Math.floor(i / 100)).padStart(4, '0')}`;
+export const hostOf = (i: number) => `host-${String(i).padStart(6, '0')}.fleet.internal`;
+export const idOf = (i: number) => `${hostOf(i)}:8080`;
+export const ipOf = (i: number) => `10.${(i >> 16) & 255}.${(i >> 8) & 255}.${i & 255}`;
+export const statusOf = (i: number): Status => (i % 997 === 0 ? 'DOWN' : 'UP');
+
 /** `instances` of them, a hundred to a service. */
 export function large(mock: Mock, instances: number): void {
   for (let i = 0; i < instances; i += 1) {
-    const name = `SERVICE-${String(Math.floor(i / 100)).padStart(4, '0')}`;
-    const host = `host-${String(i).padStart(6, '0')}.fleet.internal`;
-    mock.registry.fill(name, `${host}:8080`, { host, ip: `10.${(i >> 16) & 255}.${(i >> 8) & 255}.${i & 255}`, status: i % 997 === 0 ? 'DOWN' : 'UP' });
+    mock.registry.fill(serviceOf(i), idOf(i), { host: hostOf(i), ip: ipOf(i), status: statusOf(i) });
   }
 }

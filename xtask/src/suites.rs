@@ -50,6 +50,8 @@ pub(crate) const SUITES: &[Suite] = &[
             console::npm(run.root, &["run", "check"]),
             console::npm(run.root, &["run", "fresh"]),
             console::npm(run.root, &["test"]),
+            cargo(run.root, &["build", "--locked", "--profile", "e2e", "-p", "synod"]),
+            console::npm(run.root, &["run", "test:node"]),
         ])
     }),
     tests("e2e", &[need::NODE, need::NPM, need::PYTHON, need::PYTHON_VENV, need::JAVA, need::MAVEN], |run| {

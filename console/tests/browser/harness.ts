@@ -23,16 +23,16 @@ export class Stage {
   readonly #browser: Browser;
   readonly #contexts: BrowserContext[] = [];
 
-  private constructor(browser: Browser, mock: Mock | null) {
+  private constructor(browser: Browser, mock: Mock | null, url: string) {
     this.#browser = browser;
     this.mock = mock;
-    this.url = mock ? mock.url : (SYNOD_URL ?? '');
+    this.url = url;
   }
 
-  static async open(needsMock = false): Promise<Stage> {
-    const mock = needsMock || !SYNOD_URL ? await Mock.start() : null;
+  static async open(needsMock = false, url = SYNOD_URL): Promise<Stage> {
+    const mock = needsMock || !url ? await Mock.start() : null;
     const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
-    return new Stage(browser, mock);
+    return new Stage(browser, mock, mock?.url ?? url ?? '');
   }
 
   async page(path: string, options: BrowserContextOptions = {}): Promise<Page> {
