@@ -25,6 +25,11 @@ pub fn stable64(bytes: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64(bytes)
 }
 
+/// xxh3-128 with the default seed, for naming what is too long to keep. As little resistant as [`stable64`].
+pub fn stable128(bytes: &[u8]) -> [u8; 16] {
+    xxhash_rust::xxh3::xxh3_128(bytes).to_be_bytes()
+}
+
 /// Feeds fields into a stable 64-bit digest, each with its length, so that `("ab", "c")` and `("a", "bc")` differ.
 #[derive(Clone)]
 pub struct Digest(xxhash_rust::xxh3::Xxh3);

@@ -4,3 +4,4 @@
 //! (`synod-server`). The same code therefore runs in the server and, on virtual time, in the simulator.
 
 pub mod registry;
+pub mod txn;

@@ -1,0 +1,301 @@
+//! Version 1 of a batch of commands: a version byte, the stamp, the commands, each with its tag.
+//!
+//! Tags are never used for anything else; `tests/txn/golden` holds bytes of each.
+
+use bytes::Bytes;
+use synod_base::hash::stable64;
+use synod_base::xid::Xid;
+
+use super::{Damage, Read, Reader, Writer};
+use crate::txn::command::{Batch, Begin, Command, Decision, Enlist, Enrolment, Report, Turn};
+use crate::txn::mode::Mode;
+use crate::txn::model::{Options, Protocol, Target, Way};
+
+const VERSION: u8 = 1;
+
+/// The bytes of a batch.
+pub fn encode(batch: &Batch) -> Bytes {
+    let mut to = Writer(Vec::with_capacity(64 + 256 * batch.commands.len()));
+    to.byte(VERSION);
+    to.number(batch.at_ms);
+    to.list(&batch.commands, write_command);
+    to.0.into()
+}
+
+/// Reads a batch. Payloads share the memory of `bytes`.
+pub fn decode(bytes: &Bytes) -> Result<Batch, Damage> {
+    let mut from = Reader::new(bytes);
+    if from.byte()? != VERSION {
+        return Err(Damage { what: "a version that is not known here", at: 0 });
+    }
+    let at_ms = from.number()?;
+    let commands = from.list(read_command)?;
+    from.end()?;
+    Ok(Batch { at_ms, commands })
+}
+
+/// How many bytes a command takes in a batch.
+pub fn size(command: &Command) -> usize {
+    let mut to = Writer::default();
+    write_command(&mut to, command);
+    to.0.len()
+}
+
+/// A digest of what a transaction is begun with, its id apart.
+pub fn content_digest(begin: &Begin) -> u64 {
+    let mut to = Writer::default();
+    write_content(&mut to, begin);
+    stable64(&to.0)
+}
+
+fn write_command(to: &mut Writer, command: &Command) {
+    match command {
+        Command::Reserve { below } => {
+            to.byte(1);
+            to.number(*below);
+        }
+        Command::Begin(begin) => {
+            to.byte(2);
+            to.number(begin.xid.number());
+            write_content(to, begin);
+        }
+        Command::Enlist(enlist) => {
+            to.byte(3);
+            to.number(enlist.xid.number());
+            write_enrolment(to, &enlist.branch);
+        }
+        Command::Decide(decision) => {
+            to.byte(4);
+            to.number(decision.xid.number());
+            write_way(to, decision.way);
+            to.text(&decision.reason);
+            to.bytes(&decision.result);
+        }
+        Command::Report(report) => write_report(to, 5, report),
+        Command::Attempted(report) => write_report(to, 6, report),
+        Command::Turn(turn) => {
+            to.byte(7);
+            to.number(turn.xid.number());
+            to.maybe(turn.refused, |to, branch| to.number(branch.into()));
+            to.text(&turn.reason);
+            to.flag(turn.unsure);
+        }
+        Command::TimeOut { xid, unsure } => {
+            to.byte(8);
+            to.number(xid.number());
+            to.flag(*unsure);
+        }
+        Command::GiveUp { xid } => {
+            to.byte(9);
+            to.number(xid.number());
+        }
+        Command::Resend { xid } => {
+            to.byte(10);
+            to.number(xid.number());
+        }
+        Command::Stop { xid, reason } => {
+            to.byte(11);
+            to.number(xid.number());
+            to.text(reason);
+        }
+        Command::Forget { before_ms } => {
+            to.byte(12);
+            to.number(*before_ms);
+        }
+        Command::Subscribe { topic, url, remark } => {
+            to.byte(13);
+            [topic, url, remark].into_iter().for_each(|text| to.text(text));
+        }
+        Command::Unsubscribe { topic, url } => {
+            to.byte(14);
+            [topic, url].into_iter().for_each(|text| to.text(text));
+        }
+        Command::DeleteTopic { topic } => {
+            to.byte(15);
+            to.text(topic);
+        }
+    }
+}
+
+fn read_command(from: &mut Reader<'_>) -> Read<Command> {
+    Ok(match from.byte()? {
+        1 => Command::Reserve { below: from.number()? },
+        2 => Command::Begin(Box::new(read_begin(from)?)),
+        3 => Command::Enlist(Box::new(Enlist { xid: read_xid(from)?, branch: read_enrolment(from)? })),
+        4 => Command::Decide(Box::new(Decision {
+            xid: read_xid(from)?,
+            way: read_way(from)?,
+            reason: from.text()?,
+            result: from.bytes()?,
+        })),
+        5 => Command::Report(read_report(from)?),
+        6 => Command::Attempted(read_report(from)?),
+        7 => Command::Turn(Box::new(Turn {
+            xid: read_xid(from)?,
+            refused: from.maybe(Reader::small)?,
+            reason: from.text()?,
+            unsure: from.flag()?,
+        })),
+        8 => Command::TimeOut { xid: read_xid(from)?, unsure: from.flag()? },
+        9 => Command::GiveUp { xid: read_xid(from)? },
+        10 => Command::Resend { xid: read_xid(from)? },
+        11 => Command::Stop { xid: read_xid(from)?, reason: from.text()? },
+        12 => Command::Forget { before_ms: from.number()? },
+        13 => Command::Subscribe { topic: from.text()?, url: from.text()?, remark: from.text()? },
+        14 => Command::Unsubscribe { topic: from.text()?, url: from.text()? },
+        15 => Command::DeleteTopic { topic: from.text()? },
+        _ => return from.damage("a command that is not known here"),
+    })
+}
+
+fn write_report(to: &mut Writer, tag: u8, report: &Report) {
+    to.byte(tag);
+    to.number(report.xid.number());
+    to.number(report.branch.into());
+    write_way(to, report.way);
+}
+
+fn read_report(from: &mut Reader<'_>) -> Read<Report> {
+    Ok(Report { xid: read_xid(from)?, branch: from.small()?, way: read_way(from)? })
+}
+
+fn write_content(to: &mut Writer, begin: &Begin) {
+    to.maybe(begin.gid.as_deref(), Writer::text);
+    to.byte(mode_tag(begin.mode));
+    to.text(&begin.name);
+    write_options(to, &begin.options);
+    to.list(&begin.headers, |to, (name, value)| {
+        to.text(name);
+        to.text(value);
+    });
+    to.maybe(begin.back_check.as_ref(), write_target);
+    to.bytes(&begin.note);
+    to.list(&begin.branches, write_enrolment);
+    to.flag(begin.submit);
+}
+
+fn read_begin(from: &mut Reader<'_>) -> Read<Begin> {
+    Ok(Begin {
+        xid: read_xid(from)?,
+        gid: from.maybe(Reader::text)?,
+        mode: read_mode(from)?,
+        name: from.text()?,
+        options: read_options(from)?,
+        headers: from.list(|from| Ok((from.text()?, from.text()?)))?,
+        back_check: from.maybe(read_target)?,
+        note: from.bytes()?,
+        branches: from.list(read_enrolment)?,
+        submit: from.flag()?,
+    })
+}
+
+fn write_enrolment(to: &mut Writer, branch: &Enrolment) {
+    to.text(&branch.id);
+    to.text(&branch.label);
+    to.maybe(branch.forward.as_ref(), write_target);
+    to.maybe(branch.backward.as_ref(), write_target);
+    to.bytes(&branch.payload);
+    to.list(&branch.after, |to, before| to.number((*before).into()));
+    to.flag(branch.refused);
+}
+
+fn read_enrolment(from: &mut Reader<'_>) -> Read<Enrolment> {
+    Ok(Enrolment {
+        id: from.text()?,
+        label: from.text()?,
+        forward: from.maybe(read_target)?,
+        backward: from.maybe(read_target)?,
+        payload: from.bytes()?,
+        after: from.list(Reader::small)?,
+        refused: from.flag()?,
+    })
+}
+
+pub(super) fn write_options(to: &mut Writer, options: &Options) {
+    for number in [options.timeout_ms, options.call_timeout_ms, options.retry_ms, options.delay_ms] {
+        to.number(number);
+    }
+    to.number(options.retry_limit.into());
+    to.byte(u8::from(options.concurrent) | u8::from(options.forward_only) << 1);
+    to.list(&options.schedule_ms, |to, pause_ms| to.number(*pause_ms));
+}
+
+pub(super) fn read_options(from: &mut Reader<'_>) -> Read<Options> {
+    let [timeout_ms, call_timeout_ms, retry_ms, delay_ms] =
+        [from.number()?, from.number()?, from.number()?, from.number()?];
+    let retry_limit = from.small()?;
+    let flags = from.byte()?;
+    if flags > 3 {
+        return from.damage("an option that is not known here");
+    }
+    Ok(Options {
+        timeout_ms,
+        call_timeout_ms,
+        retry_ms,
+        retry_limit,
+        delay_ms,
+        concurrent: flags & 1 != 0,
+        forward_only: flags & 2 != 0,
+        schedule_ms: from.list(Reader::number)?,
+    })
+}
+
+pub(super) fn write_target(to: &mut Writer, target: &Target) {
+    to.byte(match target.protocol {
+        Protocol::Http => 1,
+        Protocol::Grpc => 2,
+        Protocol::DtmHttp => 3,
+        Protocol::DtmJsonRpc => 4,
+        Protocol::DtmGrpc => 5,
+    });
+    to.text(&target.url);
+}
+
+pub(super) fn read_target(from: &mut Reader<'_>) -> Read<Target> {
+    let protocol = match from.byte()? {
+        1 => Protocol::Http,
+        2 => Protocol::Grpc,
+        3 => Protocol::DtmHttp,
+        4 => Protocol::DtmJsonRpc,
+        5 => Protocol::DtmGrpc,
+        _ => return from.damage("a protocol that is not known here"),
+    };
+    Ok(Target { protocol, url: from.text()? })
+}
+
+pub(super) fn mode_tag(mode: Mode) -> u8 {
+    match mode {
+        Mode::Xa => 1,
+        Mode::Tcc => 2,
+        Mode::Saga => 3,
+        Mode::Message => 4,
+        Mode::Notification => 5,
+        Mode::Workflow => 6,
+    }
+}
+
+pub(super) fn read_mode(from: &mut Reader<'_>) -> Read<Mode> {
+    let tag = from.byte()?;
+    let mode = Mode::ALL.into_iter().find(|mode| mode_tag(*mode) == tag);
+    mode.map_or_else(|| from.damage("a mode that is not known here"), Ok)
+}
+
+pub(super) fn read_xid(from: &mut Reader<'_>) -> Read<Xid> {
+    let number = from.number()?;
+    Xid::from_number(number).map_or_else(|| from.damage("a number that is no transaction's"), Ok)
+}
+
+fn write_way(to: &mut Writer, way: Way) {
+    to.byte(match way {
+        Way::Forward => 1,
+        Way::Backward => 2,
+    });
+}
+
+fn read_way(from: &mut Reader<'_>) -> Read<Way> {
+    match from.byte()? {
+        1 => Ok(Way::Forward),
+        2 => Ok(Way::Backward),
+        _ => from.damage("a way that is not known here"),
+    }
+}

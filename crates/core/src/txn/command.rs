@@ -1,0 +1,181 @@
+//! What the log holds. Whoever proposes a command has stamped it: ids and times come from the leader, apply invents
+//! nothing.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+use synod_base::xid::Xid;
+
+use super::mode::Mode;
+use super::model::{Options, Target, Way};
+
+/// One entry of the log: commands that were gathered, and the moment that counts for all of them.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Batch {
+    /// Milliseconds since 1970, greater than that of the batch before.
+    pub at_ms: u64,
+    /// In this order.
+    pub commands: Vec<Command>,
+}
+
+/// One change of the state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Ids below this sequence number may be given out from now on.
+    Reserve {
+        /// The first one that may not.
+        below: u64,
+    },
+    /// Begins a transaction.
+    Begin(Box<Begin>),
+    /// Adds a branch.
+    Enlist(Box<Enlist>),
+    /// Decides a transaction.
+    Decide(Box<Decision>),
+    /// A participant acknowledged a call.
+    Report(Report),
+    /// A call failed, and that counts.
+    Attempted(Report),
+    /// A saga turns back.
+    Turn(Box<Turn>),
+    /// The transaction's time is over.
+    TimeOut {
+        /// Which.
+        xid: Xid,
+        /// As in [`Turn::unsure`].
+        unsure: bool,
+    },
+    /// A notification's schedule is over.
+    GiveUp {
+        /// Which.
+        xid: Xid,
+    },
+    /// An operator starts a notification's schedule over.
+    Resend {
+        /// Which.
+        xid: Xid,
+    },
+    /// An operator stops a transaction, whatever its branches know.
+    Stop {
+        /// Which.
+        xid: Xid,
+        /// Why.
+        reason: Box<str>,
+    },
+    /// Outcomes of transactions that ended before this moment need not be remembered.
+    Forget {
+        /// Milliseconds since 1970.
+        before_ms: u64,
+    },
+    /// Adds a subscriber to a topic, or replaces its remark.
+    Subscribe {
+        /// The topic's name.
+        topic: Box<str>,
+        /// Where its messages go.
+        url: Box<str>,
+        /// For people.
+        remark: Box<str>,
+    },
+    /// Takes a subscriber off a topic.
+    Unsubscribe {
+        /// The topic's name.
+        topic: Box<str>,
+        /// The subscriber.
+        url: Box<str>,
+    },
+    /// Takes a topic away with all its subscribers.
+    DeleteTopic {
+        /// The topic's name.
+        topic: Box<str>,
+    },
+}
+
+/// A new transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begin {
+    /// Its id, given by the leader.
+    pub xid: Xid,
+    /// The id that its initiator chose.
+    pub gid: Option<Box<str>>,
+    /// What kind it is.
+    pub mode: Mode,
+    /// What people call it.
+    pub name: Box<str>,
+    /// What the initiator wishes.
+    pub options: Options,
+    /// Sent along with every call.
+    pub headers: Vec<(Box<str>, Box<str>)>,
+    /// Whom to ask when the initiator is silent.
+    pub back_check: Option<Target>,
+    /// Kept for the face.
+    pub note: Bytes,
+    /// Who takes part from the beginning.
+    pub branches: Vec<Enrolment>,
+    /// Whether it is decided to go forward in the same breath.
+    pub submit: bool,
+}
+
+/// A new branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enrolment {
+    /// The id by which the participant knows it.
+    pub id: Box<str>,
+    /// See [`super::Branch::label`].
+    pub label: Box<str>,
+    /// Whom to call forward.
+    pub forward: Option<Target>,
+    /// Whom to call back.
+    pub backward: Option<Target>,
+    /// With what.
+    pub payload: Bytes,
+    /// The branches, by number, that go first.
+    pub after: SmallVec<[u16; 4]>,
+    /// What the participant says it has done already: a workflow's step, which nobody calls.
+    pub refused: bool,
+}
+
+/// A branch that joins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enlist {
+    /// Which transaction.
+    pub xid: Xid,
+    /// The branch.
+    pub branch: Enrolment,
+}
+
+/// A decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Which transaction.
+    pub xid: Xid,
+    /// Forward is to commit.
+    pub way: Way,
+    /// Why, for people.
+    pub reason: Box<str>,
+    /// What the initiator leaves as the result.
+    pub result: Bytes,
+}
+
+/// What came of calling a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Which transaction.
+    pub xid: Xid,
+    /// Which branch.
+    pub branch: u16,
+    /// Which leg.
+    pub way: Way,
+}
+
+/// A saga's turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Which transaction.
+    pub xid: Xid,
+    /// The branch that refused, if it was one that refused.
+    pub refused: Option<u16>,
+    /// Why, for people.
+    pub reason: Box<str>,
+    /// The proposer took over from an earlier one and cannot know which actions that had called: acknowledgements are
+    /// lazy. So all branches are compensated, not only those that are known to have been reached.
+    pub unsure: bool,
+}

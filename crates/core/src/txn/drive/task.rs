@@ -1,0 +1,180 @@
+//! One transaction under way: what is known of it, who is being called, what pauses.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+use synod_base::time::Now;
+
+use super::super::command::{Command, Report};
+use super::super::mode::{CallResult, Errand};
+use super::super::model::{Status, Step, Txn, Way};
+use super::{CallId, opposite};
+
+/// Attempts remembered of one transaction.
+const ATTEMPTS_MAX: usize = 50;
+/// Bytes of an error that are remembered.
+const ERROR_BYTES_MAX: usize = 500;
+
+/// A call that waits for its next attempt.
+#[derive(Clone, Debug)]
+pub struct Pause {
+    /// Which call.
+    pub errand: Errand,
+    /// Failed attempts in a row.
+    pub failures: u32,
+    /// When it is due, on the monotonic clock.
+    pub due_mono: u64,
+    /// What the last attempt came to.
+    pub error: Box<str>,
+}
+
+/// One attempt of a call.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// Which call.
+    pub errand: Errand,
+    /// When it left, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// How long it took.
+    pub took_ms: u64,
+    /// How it ended; errors are cut short.
+    pub result: CallResult,
+}
+
+impl Attempt {
+    pub(super) fn new(errand: Errand, since: Now, now: Now, result: &CallResult) -> Self {
+        let cut = |text: &str| {
+            let end = (0..=ERROR_BYTES_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+            text[..end.unwrap_or(0)].into()
+        };
+        let result = match result {
+            CallResult::Refused(text) => CallResult::Refused(cut(text)),
+            CallResult::Failed(text) => CallResult::Failed(cut(text)),
+            other => other.clone(),
+        };
+        Self { errand, at_ms: since.wall_ms, took_ms: now.mono_ms - since.mono_ms, result }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Task {
+    /// As applied, with the acknowledgements that are proposed but not applied yet.
+    pub(super) txn: Arc<Txn>,
+    acknowledged: SmallVec<[(u16, Way); 4]>,
+    pub(super) flights: SmallVec<[(Errand, CallId); 4]>,
+    pub(super) pauses: SmallVec<[Pause; 1]>,
+    pub(super) attempts: Vec<Attempt>,
+    /// A proposal is under way that decides how it goes on.
+    pub(super) deciding: bool,
+    /// Somebody else drove it before.
+    pub(super) unsure: bool,
+    pub(super) timer_mono: Option<u64>,
+}
+
+impl Task {
+    pub(super) fn new(txn: Arc<Txn>, unsure: bool) -> Self {
+        Self {
+            txn,
+            acknowledged: SmallVec::new(),
+            flights: SmallVec::new(),
+            pauses: SmallVec::new(),
+            attempts: Vec::new(),
+            deciding: false,
+            unsure,
+            timer_mono: None,
+        }
+    }
+
+    /// The transaction changed.
+    pub(super) fn update(&mut self, txn: &Arc<Txn>) {
+        let applied = |(branch, way): &(u16, Way)| {
+            txn.branches.get(usize::from(*branch)).is_none_or(|branch| !branch.leg(*way).is_pending())
+        };
+        self.acknowledged.retain(|ack| !applied(ack));
+        let mut copy = Arc::clone(txn);
+        for (branch, way) in &self.acknowledged {
+            Arc::make_mut(&mut copy).branches[usize::from(*branch)].leg_mut(*way).step = Step::Done;
+        }
+        // What is not wanted any more does not pause any more.
+        let turned = self.txn.status != copy.status;
+        self.txn = copy;
+        if turned {
+            self.pauses.clear();
+        }
+    }
+
+    /// Notes an acknowledgement and says what to propose.
+    pub(super) fn acknowledge(&mut self, errand: Errand) -> Option<Command> {
+        let Errand::Leg(branch, way) = errand else { return None };
+        let at = usize::from(branch);
+        if !self.txn.branches.get(at).is_some_and(|branch| branch.leg(way).is_pending()) {
+            return None;
+        }
+        Arc::make_mut(&mut self.txn).branches[at].leg_mut(way).step = Step::Done;
+        self.acknowledged.push((branch, way));
+        Some(Command::Report(Report { xid: self.txn.xid, branch, way }))
+    }
+
+    /// Whether the result of a call still counts.
+    pub(super) fn wants(&self, errand: Errand) -> bool {
+        let way = match errand {
+            _ if self.deciding => return false,
+            Errand::BackCheck => return self.txn.status == Status::Active,
+            Errand::Leg(_, way) => way,
+        };
+        matches!(
+            (self.txn.status, way),
+            (Status::Committing, Way::Forward) | (Status::RollingBack, Way::Backward)
+        )
+    }
+
+    pub(super) fn is_flying(&self, errand: Errand) -> bool {
+        self.flights.iter().any(|(other, _)| *other == errand)
+    }
+
+    /// A branch is not sent back while it may still be going forward.
+    pub(super) fn is_blocked(&self, errand: Errand) -> bool {
+        match errand {
+            Errand::Leg(branch, way) => self.is_flying(Errand::Leg(branch, opposite(way))),
+            Errand::BackCheck => false,
+        }
+    }
+
+    pub(super) fn paused_until(&self, errand: Errand, now_mono: u64) -> Option<u64> {
+        let pause = self.pauses.iter().find(|pause| pause.errand == errand)?;
+        (pause.due_mono > now_mono).then_some(pause.due_mono)
+    }
+
+    /// Failed attempts of a call so far.
+    pub(super) fn failures(&self, errand: Errand) -> u32 {
+        let counted = match errand {
+            Errand::Leg(branch, way) => {
+                self.txn.branches.get(usize::from(branch)).map_or(0, |branch| branch.leg(way).attempts)
+            }
+            Errand::BackCheck => 0,
+        };
+        let here = self.pauses.iter().find(|pause| pause.errand == errand);
+        here.map_or(counted, |pause| pause.failures.max(counted))
+    }
+
+    pub(super) fn pause(&mut self, pause: Pause) {
+        match self.pauses.iter_mut().find(|known| known.errand == pause.errand) {
+            Some(known) => *known = pause,
+            None => self.pauses.push(pause),
+        }
+    }
+
+    /// A call has succeeded. Returns whether nothing is left that somebody should look at.
+    pub(super) fn forgive(&mut self, errand: Errand, attention_after: u32) -> bool {
+        self.pauses.retain(|pause| pause.errand != errand);
+        self.pauses.iter().all(|pause| pause.failures < attention_after)
+    }
+
+    pub(super) fn note(&mut self, attempt: Attempt) {
+        if self.attempts.len() >= ATTEMPTS_MAX {
+            // The beginning and the end are what people look for.
+            self.attempts.remove(ATTEMPTS_MAX / 2);
+        }
+        self.attempts.push(attempt);
+    }
+}
