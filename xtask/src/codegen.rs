@@ -1,38 +1,55 @@
 //! Files that a program writes and people read: committed, and checked fresh by `tidy`.
 
+mod protobuf;
+
 use std::path::{Path, PathBuf};
 
 use crate::{Outcome, process};
 
 /// A generated file and the arguments of `synod` that print it.
-const GENERATED: &[(&str, &[&str])] = &[("docs/config.md", &["config", "--markdown"])];
+const PRINTED: &[(&str, &[&str])] = &[("docs/config.md", &["config", "--markdown"])];
 
 /// Writes every generated file again.
 ///
 /// # Errors
-/// The binary does not build or the file cannot be written.
+/// The binary does not build, a source is broken, or a file cannot be written.
 pub(crate) fn write(root: &Path) -> Outcome {
-    for (path, arguments) in GENERATED {
-        let text = print(root, arguments)?;
-        std::fs::write(root.join(path), text).map_err(|error| format!("cannot write {path}: {error}"))?;
-        println!("wrote {path}");
+    // The protocols first: the binary may need them to build.
+    for proto in protobuf::ALL {
+        for (path, text) in protobuf::generate(root, proto)? {
+            save(root, path, &text)?;
+        }
     }
+    for (path, arguments) in PRINTED {
+        save(root, path, &print(root, arguments)?)?;
+    }
+    Ok(())
+}
+
+fn save(root: &Path, path: &str, text: &str) -> Outcome {
+    std::fs::write(root.join(path), text).map_err(|error| format!("cannot write {path}: {error}"))?;
+    println!("wrote {path}");
     Ok(())
 }
 
 /// The generated files that differ from what would be written now, with a sentence each.
 pub(crate) fn stale(root: &Path) -> Vec<(PathBuf, String)> {
-    let check = |(path, arguments): &(&str, &[&str])| {
-        let sentence = match print(root, arguments) {
-            Err(error) => error,
-            Ok(text) if std::fs::read_to_string(root.join(path)).is_ok_and(|found| found == text) => {
-                return None;
-            }
-            Ok(_) => format!("differs from `synod {}`: run `cargo xtask codegen`", arguments.join(" ")),
-        };
-        Some((PathBuf::from(path), sentence))
+    let mut found = Vec::new();
+    let mut check = |path: &str, source: &str, text: Outcome<String>| match text {
+        Err(error) => found.push((PathBuf::from(path), error)),
+        Ok(text) if std::fs::read_to_string(root.join(path)).is_ok_and(|found| found == text) => {}
+        Ok(_) => found.push((path.into(), format!("differs from {source}: run `cargo xtask codegen`"))),
     };
-    GENERATED.iter().filter_map(check).collect()
+    for proto in protobuf::ALL {
+        match protobuf::generate(root, proto) {
+            Err(error) => check(proto.source, proto.source, Err(error)),
+            Ok(files) => files.into_iter().for_each(|(path, text)| check(path, proto.source, Ok(text))),
+        }
+    }
+    for (path, arguments) in PRINTED {
+        check(path, &format!("`synod {}`", arguments.join(" ")), print(root, arguments));
+    }
+    found
 }
 
 fn print(root: &Path, arguments: &[&str]) -> Outcome<String> {

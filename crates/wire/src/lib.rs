@@ -4,5 +4,6 @@
 //! the wire, not what a server makes of it; each face maps them to and from the core's types.
 
 pub mod dns;
+pub mod dtm;
 pub mod eureka;
 pub mod peer;

@@ -73,7 +73,12 @@ const ROOMS: &[Room] = &[
     },
     Room { package: "synod-e2e", rooms: &["synod-client"], others: None, never: &[] },
     Room { package: "synod-bench", rooms: &["synod-client", "synod-wire"], others: None, never: SQL },
-    Room { package: "xtask", rooms: &[], others: Some(&["serde_json", "toml"]), never: ASYNC },
+    Room {
+        package: "xtask",
+        rooms: &[],
+        others: Some(&["prost-build", "protox", "serde_json", "toml", "tonic-prost-build"]),
+        never: ASYNC,
+    },
 ];
 
 /// Every breach of the table in the output of `cargo metadata`: the manifest (relative to `root`) and a sentence.
