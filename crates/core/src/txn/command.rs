@@ -89,6 +89,27 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Whether it asks for something new. The rest finishes what was accepted before, or is about to, and is let through
+    /// where room or time is short.
+    pub fn is_new_work(&self) -> bool {
+        match self {
+            Self::Begin(_) | Self::Enlist(_) | Self::Subscribe { .. } | Self::Resend { .. } => true,
+            Self::Reserve { .. }
+            | Self::Decide(_)
+            | Self::Report(_)
+            | Self::Attempted(_)
+            | Self::Turn(_)
+            | Self::TimeOut { .. }
+            | Self::GiveUp { .. }
+            | Self::Stop { .. }
+            | Self::Forget { .. }
+            | Self::Unsubscribe { .. }
+            | Self::DeleteTopic { .. } => false,
+        }
+    }
+}
+
 /// A new transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Begin {
