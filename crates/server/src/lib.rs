@@ -3,6 +3,7 @@
 //! Start reading at [`start::start`]: it opens the data directory, binds, and hands every request to the dispatcher in
 //! `start/front.rs`, which knows the faces.
 
+pub mod call;
 pub mod clock;
 pub mod config;
 pub mod data_dir;
@@ -17,6 +18,7 @@ pub mod registry;
 pub mod start;
 pub mod task;
 pub mod telemetry;
+pub mod txn;
 
 /// The version of this build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -68,6 +68,15 @@ settings! {
 }
 
 settings! {
+    /// TLS towards others; this node itself is served over plain HTTP.
+    pub struct TlsConfig {
+        /// A PEM file of certificate authorities that are trusted besides the system's, when this node asks something over
+        /// `https`; read again when it changes.
+        roots: String = "tls.roots", Kind::Text, "", "/etc/synod/authorities.pem";
+    }
+}
+
+settings! {
     /// What this node is called.
     pub struct NodeConfig {
         /// The name under which this node shows itself; empty: the machine's host name.
@@ -98,5 +107,29 @@ settings! {
     pub struct TxnConfig {
         /// How long the details of a finished transaction can still be looked at.
         keep: Duration = "txn.keep", DURATION, "24h", "7d";
+        /// How much room the details of finished transactions may take; the oldest go first.
+        details_bytes: usize = "txn.details_bytes", Kind::Size, "256MiB", "4GiB";
+        /// How long it is remembered at least how a transaction ended; a participant in doubt has to ask within this time.
+        outcome_keep: Duration = "txn.outcome_keep", INTERVAL, "1h", "24h";
+        /// Remembered outcomes of transactions with an id of their initiator's; one more begin is refused.
+        outcomes_max: usize = "txn.outcomes_max", integer(1, 1_000_000_000), "10000000", "50000000";
+        /// Transactions open at once; one more is refused.
+        open_max: usize = "txn.open_max", integer(1, 100_000_000), "1000000", "100000";
+        /// Branches of one transaction at most.
+        branches_max: u16 = "txn.branches_max", integer(1, 65_000), "1000", "100";
+        /// Largest payload of a branch.
+        payload_bytes_max: usize = "txn.payload_bytes_max", Kind::Size, "256KiB", "1MiB";
+        /// The first pause before a failed call is repeated, where the transaction names none; it doubles with each failure.
+        retry: Duration = "txn.retry", INTERVAL, "1s", "10s";
+        /// The longest pause between two attempts of a call.
+        retry_max: Duration = "txn.retry_max", INTERVAL, "1m", "5m";
+        /// After so many failed attempts of one call a transaction is listed as needing attention.
+        attention_after: u32 = "txn.attention_after", integer(1, 1_000_000), "3", "10";
+        /// How long a notification that was given up can still be sent again.
+        given_up_keep: Duration = "txn.given_up_keep", INTERVAL, "7d", "30d";
+        /// Calls to participants under way at once.
+        calls_max: usize = "txn.calls_max", integer(1, 1_000_000), "10000", "2000";
+        /// Calls to one host under way at once.
+        calls_per_destination_max: usize = "txn.calls_per_destination_max", integer(1, 1_000_000), "1000", "100";
     }
 }

@@ -154,7 +154,8 @@ fn urls<'t>(items: impl Iterator<Item = &'t str>) -> Option<Value> {
     let is_url = |item: &String| {
         let uri: Option<http::Uri> = item.parse().ok();
         uri.is_some_and(|uri| {
-            uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty())
+            matches!(uri.scheme_str(), Some("http" | "https"))
+                && uri.host().is_some_and(|host| !host.is_empty())
         })
     };
     items.iter().all(is_url).then_some(Value::List(items))
@@ -207,6 +208,7 @@ macro_rules! from_value {
 from_value! {
     bool: Value::Bool(value) => Some(*value);
     u64: Value::Integer(value) => Some(*value);
+    u16: Value::Integer(value) => Self::try_from(*value).ok();
     u32: Value::Integer(value) => Self::try_from(*value).ok();
     usize: Value::Integer(value) => Self::try_from(*value).ok();
     Duration: Value::Duration(value) => Some(*value);
@@ -296,7 +298,7 @@ mod tests {
         assert_eq!(text(Kind::Ratio, "NaN"), None);
         let url = "http://user:pass@[::1]:8761/eureka/";
         assert_eq!(text(Kind::Urls, &format!(" {url},")), Some(Value::List(vec![url.into()])));
-        for wrong in ["peer-2:8761", "https://peer-2/", "http://", "http://a/,nonsense"] {
+        for wrong in ["peer-2:8761", "ftp://peer-2/", "http://", "http://a/,nonsense"] {
             assert_eq!(text(Kind::Urls, wrong), None, "{wrong}");
         }
         assert_eq!(text(Kind::List, " a, b ,,"), Some(Value::List(vec!["a".into(), "b".into()])));
