@@ -21,7 +21,7 @@ pub use key::{Key, Kind};
 pub use layers::{ConfigError, Layer, Sources};
 pub use parts::{
     AuthConfig, ClusterConfig, DataConfig, FaceConfig, GrpcConfig, HttpConfig, LogConfig, NodeConfig,
-    TxnConfig,
+    TlsConfig, TxnConfig,
 };
 pub use registry::{CompatConfig, RateLimitConfig, RegistryConfig, SelfConfig};
 pub use render::{render_json, render_markdown, render_text};
@@ -47,6 +47,8 @@ settings! {
         auth: AuthConfig;
         /// `node.*`
         node: NodeConfig;
+        /// `tls.*`
+        tls: TlsConfig;
         /// `data.*`
         data: DataConfig;
         /// `log.*`

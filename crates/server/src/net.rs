@@ -17,6 +17,7 @@ mod accept;
 pub mod body;
 mod connection;
 pub mod gzip;
+pub mod tls;
 #[cfg(test)]
 mod tests;
 

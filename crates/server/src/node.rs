@@ -10,6 +10,7 @@ use crate::health::Health;
 use crate::lists::OwnInstance;
 use crate::metrics::{self, HttpMetrics, NetMetrics};
 use crate::net::body::BodyLimits;
+use crate::net::tls::Trust;
 use crate::rate_limit::RateLimit;
 use crate::registry::Registry;
 use crate::registry::metrics::RegistryMetrics;
@@ -29,6 +30,8 @@ pub struct Node {
     pub name: String,
     /// Whether it serves.
     pub health: Health,
+    /// Whom it trusts when it asks over TLS.
+    pub tls: Arc<Trust>,
     /// The instances.
     pub registry: Arc<Registry>,
     /// Limits on fetches.
@@ -52,6 +55,7 @@ impl Node {
         clock: Clock,
         id: NodeId,
         http: SocketAddr,
+        tls: Trust,
         stopping: Stopping,
     ) -> Self {
         let mut metrics = metrics::registry(clock.now().wall_ms);
@@ -63,6 +67,7 @@ impl Node {
         Self {
             http: HttpMetrics::new(&mut metrics),
             net: NetMetrics::new(&mut metrics),
+            tls: Arc::new(tls),
             registry,
             rate_limit: RateLimit::new(config.registry.rate_limit.clone()),
             body_limits: BodyLimits {

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::{Address, Config};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::health::Stage;
+use crate::net::tls::{TlsError, Trust};
 use crate::net::{self, Limits};
 use crate::node::{Node, seed};
 use crate::registry::Registry;
@@ -43,6 +44,9 @@ pub enum StartError {
     /// The data directory cannot be used; exit code 3.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    /// The authorities to be trusted cannot be read; exit code 2.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A listener cannot be bound; exit code 1.
     #[error("cannot listen on {address} (\"{key}\")")]
     Bind {
@@ -60,6 +64,7 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::DataDir(_) => 3,
+            Self::Tls(_) => 2,
             Self::Bind { .. } => 1,
         }
     }
@@ -68,8 +73,9 @@ impl StartError {
 /// Starts a node: data directory, listeners, parts; returns when `/health/ready` says 200.
 ///
 /// # Errors
-/// When the data directory cannot be used or a listener cannot be bound; nothing is left behind.
+/// When the data directory or `tls.roots` cannot be used or a listener cannot be bound; nothing is left behind.
 pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
+    let tls = Trust::new(&config.tls.roots)?;
     let data = DataDir::open(&config.data_dir())?;
     announce(&config);
     let address = &config.http.listen;
@@ -84,7 +90,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         header_timeout: config.http.header_timeout,
         idle_timeout: config.http.idle_timeout,
     };
-    let node = Arc::new(Node::new(config, clock, data.node_id(), http_address, stopping.clone()));
+    let node = Arc::new(Node::new(config, clock, data.node_id(), http_address, tls, stopping.clone()));
     let disk = Disk::new(data.path());
     let restored = disk.load(&node.registry);
     if restored > 0 {

@@ -98,10 +98,7 @@ impl Kind {
             Self::Text => "a text".into(),
             Self::Word(words) => format!("one of: {}", words.join(", ")),
             Self::List => "a list: values separated by commas, or an array in the file".into(),
-            Self::Urls => {
-                "a list of URLs such as \"http://synod-2:8761/eureka/\"; https is not spoken to peers yet"
-                    .into()
-            }
+            Self::Urls => "a list of URLs such as \"http://synod-2:8761/eureka/\" or \"https://…\"".into(),
             Self::Address { off: true } => {
                 "an address such as \"127.0.0.1:8761\" (port 0: any free one), or \"off\"".into()
             }

@@ -12,7 +12,8 @@ settings! {
         peers: Vec<String> = "registry.peers", Kind::Urls, "", "http://synod-2:8761/eureka/,http://synod-3:8761/eureka/";
         /// A file with one peer's base URL a line; watched, so that peers change without a restart.
         peers_file: String = "registry.peers_file", Kind::Text, "", "/etc/synod/peers";
-        /// A DNS name that tells the peers: `srv:NAME`, `a:HOST:PORT` or `txt:NAME`.
+        /// A DNS name that tells the peers: `srv:NAME`, `a:HOST:PORT` or `txt:NAME`, with `+https` behind the kind for peers
+        /// over TLS (`srv+https:NAME`).
         peers_dns: String = "registry.peers_dns", Kind::Text, "", "srv:_eureka._tcp.example.org";
         /// The DNS server that is asked for `registry.peers_dns`, an address or `address:port`; empty: the system's.
         dns_server: String = "registry.dns_server", Kind::Text, "", "10.0.0.2:53";

@@ -1,5 +1,6 @@
 //! HTTP to a peer: connections kept alive, every wait and every body with a limit, and what a failure means.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,11 +8,11 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::Full;
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use synod_core::registry::lane::Failure;
 
 use crate::net::body::{self, BodyLimits};
+use crate::net::tls::{Connector, Trust};
 
 /// Largest answer taken: the list of a Java peer with some 500,000 instances.
 const ANSWER_BYTES_MAX: usize = 1 << 30;
@@ -32,9 +33,9 @@ impl Target {
     /// Reads a base URL as Eureka clients write them.
     pub(super) fn parse(url: &str) -> Result<Self, String> {
         let url = url.trim();
-        let rest = match url.split_once("://") {
-            Some(("http", rest)) => rest,
-            Some((scheme, _)) => return Err(format!("\"{scheme}\" peers are not supported, only http")),
+        let (scheme, rest) = match url.split_once("://") {
+            Some(parts @ ("http" | "https", _)) => parts,
+            Some((scheme, _)) => return Err(format!("\"{scheme}\" is not spoken, only http and https")),
             None => return Err("not a URL: it should look like \"http://host:8761/eureka/\"".into()),
         };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -42,7 +43,7 @@ impl Target {
             Some((credentials, host)) => (Some(credentials), host),
             None => (None, authority),
         };
-        let origin = format!("http://{host}");
+        let origin = format!("{scheme}://{host}");
         let url = format!("{origin}{}/", path.trim_end_matches('/'));
         let uri: Uri = url.parse().map_err(|error| format!("not a URL: {error}"))?;
         if uri.host().is_none_or(str::is_empty) || uri.query().is_some() {
@@ -132,16 +133,14 @@ impl Trouble {
 /// One client for all peers.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
-    http: legacy::Client<HttpConnector, Full<Bytes>>,
+    http: legacy::Client<Connector, Full<Bytes>>,
     timeout: Duration,
 }
 
 impl Client {
-    /// `timeout` is for a whole request; connecting may take a fifth of it.
-    pub(super) fn new(timeout: Duration) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(timeout / 5));
+    /// `timeout` is for a whole request; connecting may take a fifth of it, and so may a TLS handshake.
+    pub(super) fn new(timeout: Duration, trust: Arc<Trust>) -> Self {
+        let connector = Connector::new(timeout / 5, trust);
         let http = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
@@ -209,13 +208,21 @@ mod tests {
             ("http://a/", "http://a/", "http://a"),
             ("http://[::1]:80/x//", "http://[::1]:80/x/", "http://[::1]:80"),
             ("http://me:secret@a:1/eureka/", "http://a:1/eureka/", "http://a:1"),
+            ("https://me:secret@a/eureka", "https://a/eureka/", "https://a"),
         ] {
             let target = Target::parse(text).unwrap();
             assert_eq!((&*target.url, &*target.origin), (url, origin), "{text}");
         }
-        for text in
-            ["", "a:8761", "https://a/eureka/", "http://", "http:///x", "http://a b/", "http://a/?x=1"]
-        {
+        for text in [
+            "",
+            "a:8761",
+            "ftp://a/eureka/",
+            "https://",
+            "http://",
+            "http:///x",
+            "http://a b/",
+            "http://a/?x=1",
+        ] {
             assert!(Target::parse(text).is_err(), "{text}");
         }
     }

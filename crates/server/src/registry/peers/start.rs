@@ -24,7 +24,7 @@ pub async fn run(node: Arc<Node>, http: SocketAddr, seed: u64) {
     let mut stopping = node.stopping.clone();
     let mut keeper = Keeper {
         peers: node.registry.peers().clone(),
-        client: Client::new(node.config.registry.peer_timeout),
+        client: Client::new(node.config.registry.peer_timeout, Arc::clone(&node.tls)),
         sources: Sources::new(&node.config.registry),
         rng: Rng::new(seed),
         tasks: Vec::new(),

@@ -20,6 +20,8 @@ use crate::net::{self, Body, Limits};
 use crate::start::{Running, start};
 use crate::task::{self, Stop};
 
+mod https;
+
 /// A node, its data, and the file from which it learns its peers.
 struct Site {
     running: Running,

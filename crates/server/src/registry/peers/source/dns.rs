@@ -1,5 +1,5 @@
 //! Peers from DNS: `a:HOST:PORT`, `aaaa:HOST:PORT`, `srv:NAME`, `txt:NAME`, each with a path behind it if it is not
-//! `/eureka/`.
+//! `/eureka/`, and `srv+https:NAME` (and so on) for peers that are asked over TLS.
 //!
 //! TXT records are read as Eureka does (`eureka.md` 4.6): those of the name list zones, those of `txt.ZONE` the hosts of a
 //! zone. A word of either that is a URL stands for itself.
@@ -25,6 +25,7 @@ const PATH: &str = "/eureka/";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Lookup {
     kind: Kind,
+    scheme: &'static str,
     name: String,
     port: u16,
     path: String,
@@ -37,6 +38,11 @@ impl Lookup {
     pub(super) fn parse(spec: &str, server: &str) -> Result<Self, String> {
         let (kind, rest) =
             spec.split_once(':').ok_or("it should look like \"srv:NAME\" or \"a:HOST:PORT\"")?;
+        let (kind, scheme) = match kind.split_once('+') {
+            Some((kind, "https")) => (kind, "https"),
+            Some((_, other)) => return Err(format!("\"+{other}\" should be \"+https\" or nothing")),
+            None => (kind, "http"),
+        };
         let kind = match kind {
             "a" => Kind::A,
             "aaaa" => Kind::Aaaa,
@@ -57,7 +63,7 @@ impl Lookup {
                 server_address(text).ok_or_else(|| format!("\"{text}\" is no address of a DNS server"))?,
             ),
         };
-        Ok(Self { kind, name: name.into(), port, path: path.into(), server })
+        Ok(Self { kind, scheme, name: name.into(), port, path: path.into(), server })
     }
 
     /// The peers' URLs; none when the name does not exist.
@@ -95,7 +101,7 @@ impl Lookup {
     }
 
     fn url(&self, authority: &str) -> String {
-        format!("http://{authority}{}", self.path)
+        format!("{}://{authority}{}", self.scheme, self.path)
     }
 
     async fn records(&self, name: &str, kind: Kind) -> Result<Vec<Record>, String> {
@@ -258,6 +264,7 @@ mod tests {
             ("a:x.test:8080", "http://10.0.0.1:8080/eureka/ http://10.0.0.2:8080/eureka/"),
             ("aaaa:x.test/v2/", "http://[::1]:8761/v2/"),
             ("srv:_eureka._tcp.x.test", "http://n:8761/eureka/"),
+            ("srv+https:_eureka._tcp.x.test", "https://n:8761/eureka/"),
             (
                 "txt:txt.region.x.test:7001/eureka/v2/",
                 "http://one.test:7001/eureka/v2/ http://three.test/e/ http://two.test:7001/eureka/v2/",
@@ -278,6 +285,7 @@ mod tests {
     fn what_cannot_be_looked_up_is_refused_with_a_reason() {
         for (spec, server, reason) in [
             ("eureka.test", "", "it should look like"),
+            ("a+tls:eureka.test", "", "should be \"+https\""),
             ("mx:eureka.test", "", "one of: a, aaaa, srv, txt"),
             ("a:eureka.test:x", "", "\"x\" is no port"),
             ("srv:a..b", "", "not a DNS name"),
