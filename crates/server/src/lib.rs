@@ -13,6 +13,7 @@ pub mod lists;
 pub mod metrics;
 pub mod net;
 pub mod node;
+pub mod raft;
 pub mod rate_limit;
 pub mod registry;
 pub mod start;

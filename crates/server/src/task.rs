@@ -1,8 +1,10 @@
 //! Starting tasks: long-running ones have a name, and a panic in one ends the process, because half a node is worse than
 //! none and a restart is the recovery. A panic in a connection's task ends that connection only.
 
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -13,17 +15,23 @@ pub fn spawn<F>(name: &'static str, future: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    tokio::spawn(async move {
-        let mut future = pin!(future);
-        poll_fn(|cx| {
-            let guard = Guard(name);
-            let polled = future.as_mut().poll(cx);
-            // Not reached by a panic only; a task that is merely cancelled is dropped without being polled.
-            std::mem::forget(guard);
-            polled
-        })
-        .await
-    })
+    tokio::spawn(guarded(name, future))
+}
+
+/// Makes a part of somebody else's task one of ours: if it panics the process ends.
+pub(crate) async fn guarded<F: Future>(name: &'static str, future: F) -> F::Output {
+    let mut future = pin!(future);
+    // A task that is merely cancelled is dropped without being polled.
+    poll_fn(|cx| or_end(name, || future.as_mut().poll(cx))).await
+}
+
+/// Runs what everything rests on, on whatever thread: if it panics the process ends with exit code 1.
+pub(crate) fn or_end<T>(name: &'static str, run: impl FnOnce() -> T) -> T {
+    let guard = Guard(name);
+    let done = run();
+    // Not reached by a panic only.
+    std::mem::forget(guard);
+    done
 }
 
 /// Starts the task of one connection: what goes wrong there stays there.
@@ -46,6 +54,39 @@ impl Drop for Guard {
     fn drop(&mut self) {
         tracing::error!(task = self.0, "a task panicked; the process ends");
         std::process::exit(1);
+    }
+}
+
+/// What to do when a part on which everything rests has failed: told which and why.
+#[derive(Clone)]
+pub struct OnFatal(Arc<Act>);
+
+type Act = dyn Fn(&'static str, &str) + Send + Sync;
+
+impl OnFatal {
+    /// Does that.
+    pub fn new(act: impl Fn(&'static str, &str) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(act))
+    }
+
+    /// Ends the process with exit code 1: what is on the disk is not known, and a restart reads it.
+    #[expect(clippy::disallowed_methods, reason = "main cannot be asked: it may wait for what failed")]
+    pub fn end_process() -> Self {
+        Self::new(|part, reason| {
+            tracing::error!(part, reason, "what everything rests on has failed; the process ends");
+            std::process::exit(1);
+        })
+    }
+
+    /// It has failed.
+    pub(crate) fn tell(&self, part: &'static str, reason: &str) {
+        (self.0)(part, reason);
+    }
+}
+
+impl fmt::Debug for OnFatal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnFatal")
     }
 }
 

@@ -1,0 +1,3 @@
+//! The whole of it over a disk in memory, and openraft's own suite over our storage.
+
+mod suite;
