@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+mod call;
 mod key;
 mod layers;
 mod parts;
@@ -17,6 +18,7 @@ mod render;
 mod tests;
 mod value;
 
+pub use call::{CallConfig, NotifyConfig, Secret};
 pub use key::{Key, Kind};
 pub use layers::{ConfigError, Layer, Sources};
 pub use parts::{
@@ -57,6 +59,10 @@ settings! {
         registry: RegistryConfig;
         /// `txn.*`
         txn: TxnConfig;
+        /// `call.*`
+        call: CallConfig;
+        /// `notify.*`
+        notify: NotifyConfig;
     }
 }
 

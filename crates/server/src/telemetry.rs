@@ -29,7 +29,7 @@ pub fn init(config: &LogConfig) -> Result<(), String> {
     let lines = fmt::layer().with_writer(Lines);
     let started = if config.format == "json" {
         registry
-            .with(lines.json().flatten_event(true).with_current_span(false).with_span_list(false))
+            .with(lines.json().flatten_event(true).with_current_span(true).with_span_list(false))
             .try_init()
     } else {
         registry.with(lines.with_ansi(stderr().is_terminal())).try_init()

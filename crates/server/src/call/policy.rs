@@ -165,7 +165,8 @@ mod tests {
     #[test]
     fn hosts_ports_suffixes_and_networks() {
         use Admission::{ByAddress, No, Yes};
-        let rules = allow(&["pay.example", "a.example:81", "*.svc.local", "10.1.0.0/16", "[fd00::1]:80", "::2"]);
+        let rules =
+            allow(&["pay.example", "a.example:81", "*.svc.local", "10.1.0.0/16", "[fd00::1]:80", "::2"]);
         for (host, port, admission) in [
             ("pay.example", 1, Yes),
             ("PAY.example.", 443, Yes),
@@ -204,7 +205,19 @@ mod tests {
 
     #[test]
     fn what_is_no_destination_is_named() {
-        for bad in ["*", "*x", "*.", "10.0.0.0/33", "10.0.0/8", "10.0.0.0/+8", "a b", "a:99999", "http://a", "a/b", "[x]"] {
+        for bad in [
+            "*",
+            "*x",
+            "*.",
+            "10.0.0.0/33",
+            "10.0.0/8",
+            "10.0.0.0/+8",
+            "a b",
+            "a:99999",
+            "http://a",
+            "a/b",
+            "[x]",
+        ] {
             assert_eq!(Allow::parse(&[bad.to_owned()]).unwrap_err(), BadDestination(bad.into()), "{bad}");
         }
     }
