@@ -39,7 +39,7 @@ pub mod state;
 pub mod topic;
 
 pub use apply::{Done, News, Outcome, Refusal};
-pub use command::{Batch, Begin, Command, Decision, Enlist, Report, Turn};
+pub use command::{Batch, Begin, Command, Decision, Enlist, Enrolment, Report, Turn};
 pub use mode::Mode;
 pub use model::{Branch, End, Leg, Limits, Options, Protocol, Status, Step, Target, Txn, Way};
 pub use state::{Found, State};

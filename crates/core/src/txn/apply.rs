@@ -124,6 +124,10 @@ impl State {
                 topic::delete(Arc::make_mut(&mut self.topics), name)?;
                 Ok(Done::Recorded)
             }
+            Command::Limit(limits) => {
+                self.limits = **limits;
+                Ok(Done::Recorded)
+            }
         }
     }
 
@@ -172,6 +176,12 @@ fn refusal(found: Found) -> Refusal {
         Found::Forgotten => Refusal::Forgotten,
         Found::Unknown => Refusal::Unknown,
     }
+}
+
+/// At most so many bytes of a text, whole characters. Why something happened is for people; it is no reason for it not to happen.
+fn clipped(text: &str, bytes_max: usize) -> &str {
+    let end = (0..=bytes_max.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    &text[..end.unwrap_or(0)]
 }
 
 fn settle(leg: &mut Leg, step: Step, at_ms: u64) {

@@ -60,7 +60,7 @@ impl Writer {
     }
 }
 
-/// Bytes that are read from the front. Texts and payloads are slices of the input where they can be.
+/// Bytes that are read from the front.
 #[derive(Debug)]
 struct Reader<'a> {
     whole: &'a Bytes,
@@ -125,9 +125,11 @@ impl<'a> Reader<'a> {
 
     fn bytes(&mut self) -> Read<Bytes> {
         let length = self.length()?;
-        let bytes = self.whole.slice(self.at..self.at + length);
+        let range = self.at..self.at + length;
         self.at += length;
-        Ok(bytes)
+        // A slice keeps all of the input in memory: a batch of thousands must not stay for the sake of one of them.
+        let most = length > self.whole.len() / 2;
+        Ok(if most { self.whole.slice(range) } else { Bytes::copy_from_slice(&self.whole[range]) })
     }
 
     fn text(&mut self) -> Read<Box<str>> {

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use synod_base::xid::Xid;
 
 use super::mode::Mode;
-use super::model::{Options, Target, Way};
+use super::model::{Limits, Options, Target, Way};
 
 /// One entry of the log: commands that were gathered, and the moment that counts for all of them.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -87,6 +87,9 @@ pub enum Command {
         /// The topic's name.
         topic: Box<str>,
     },
+    /// What is refused from now on. In the log, because a node that starts with another configuration has to come to the same
+    /// state: what was accepted once is not refused when the log is read again.
+    Limit(Box<Limits>),
 }
 
 impl Command {
@@ -105,7 +108,8 @@ impl Command {
             | Self::Stop { .. }
             | Self::Forget { .. }
             | Self::Unsubscribe { .. }
-            | Self::DeleteTopic { .. } => false,
+            | Self::DeleteTopic { .. }
+            | Self::Limit(_) => false,
         }
     }
 }

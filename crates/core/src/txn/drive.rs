@@ -7,14 +7,16 @@
 //! - An acknowledgement is proposed lazily, unless it ends the transaction. Until it is applied the driver goes on from a
 //!   copy of the transaction that has it ([`task`]).
 //! - A driver that took a saga over does not know which actions its predecessor had called behind the last acknowledgement
-//!   that survived. When such a saga turns, all of its branches are compensated.
+//!   that survived. When such a saga turns, all of its branches are compensated. The same holds when one of its own
+//!   acknowledgements got lost, as while the disk is full; it is proposed again.
 //!
 //! The driver reads no clock: it is told the moment, and says with [`Driver::next_wake`] when it wants to be asked again.
 
 mod gate;
 mod task;
+mod terms;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use synod_base::hash::Keyed;
@@ -22,111 +24,21 @@ use synod_base::rng::Rng;
 use synod_base::time::Now;
 use synod_base::xid::Xid;
 
-use self::gate::{Admission, Gate};
+use self::gate::{Gate, Heard};
 use self::task::Task;
-use super::command::Command;
+use super::command::{Command, Report};
 use super::mode::{CallResult, Errand, Next, Overdue, Verdict};
 use super::model::{Status, Txn, Way};
 use super::state::State;
 
 pub use self::gate::GateSettings;
 pub use self::task::{Attempt, Pause};
+pub use self::terms::{Call, CallId, Effect, Effects, Event, Settings, Urgency};
 
-/// How the driver behaves. Times are in milliseconds.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// The first pause after a failed call, where the transaction names none.
-    pub retry_ms: u64,
-    /// The longest pause, unless the transaction's own first one is longer.
-    pub retry_max_ms: u64,
-    /// So many failures of one call in a row call for a person.
-    pub attention_after: u32,
-    /// How long an outcome is remembered.
-    pub outcome_keep_ms: u64,
-    /// How long a notification that was given up waits for an operator.
-    pub given_up_keep_ms: u64,
-    /// Who may be called at once.
-    pub gate: GateSettings,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            retry_ms: 1_000,
-            retry_max_ms: 60_000,
-            attention_after: 3,
-            outcome_keep_ms: 3_600_000,
-            given_up_keep_ms: 7 * 86_400_000,
-            gate: GateSettings::default(),
-        }
-    }
-}
-
-/// Names one call that is under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CallId(pub u64);
-
-/// Something that happened.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// An open transaction came to be or changed.
-    Changed(Xid),
-    /// A transaction ended.
-    Ended(Xid),
-    /// A call has ended.
-    Returned {
-        /// Which.
-        call: CallId,
-        /// How.
-        result: CallResult,
-        /// Whether anybody answered at all.
-        answered: bool,
-    },
-    /// What the driver proposed for a transaction with [`Urgency::Now`] has been applied, or refused.
-    Settled(Xid),
-    /// An operator wants every call of the transaction tried at once.
-    RetryNow(Xid),
-    /// Time has passed.
-    Tick,
-}
-
-/// Whether somebody waits for a proposal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Urgency {
-    /// It may wait a moment for company.
-    Lazy,
-    /// At once; [`Event::Settled`] is expected.
-    Now,
-}
-
-/// A call to make.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// Names it in [`Event::Returned`].
-    pub id: CallId,
-    /// Whom.
-    pub errand: Errand,
-    /// The transaction, whose branch says where and with what.
-    pub txn: Arc<Txn>,
-}
-
-/// Something to do.
-#[derive(Clone, Debug)]
-pub enum Effect {
-    /// Make this call.
-    Call(Call),
-    /// Whatever this call brings is of no interest any more.
-    Cancel(CallId),
-    /// Propose this.
-    Propose(Command, Urgency),
-    /// The transaction goes on later: a call has failed, or was answered "ongoing". Told each time, for those who wait.
-    Stalled(Xid, CallResult),
-    /// What was tried for a transaction that ended.
-    History(Xid, Vec<Attempt>),
-}
-
-/// What the driver wants done.
-pub type Effects = Vec<Effect>;
+/// An acknowledgement that has not been applied after so long has been lost.
+const APPLY_MS: u64 = 10_000;
+/// It is looked for that often.
+const APPLY_CHECK_MS: u64 = 1_000;
 
 #[derive(Debug)]
 struct Flight {
@@ -134,6 +46,8 @@ struct Flight {
     errand: Errand,
     destination: Arc<str>,
     since: Now,
+    /// Nobody wants to know any more.
+    cancelled: bool,
 }
 
 /// See the module.
@@ -145,6 +59,8 @@ pub struct Driver {
     flights: HashMap<CallId, Flight, Keyed>,
     troubled: BTreeSet<Xid>,
     gate: Gate,
+    /// Who has acknowledgements proposed, and until when they should be applied.
+    unapplied: VecDeque<(u64, Xid)>,
     last_call: u64,
     forget_due_mono: u64,
     rng: Rng,
@@ -160,14 +76,16 @@ impl Driver {
             flights: HashMap::with_hasher(Keyed(seed)),
             troubled: BTreeSet::new(),
             gate: Gate::new(settings.gate, Keyed(seed)),
+            unapplied: VecDeque::new(),
             last_call: 0,
             forget_due_mono: 0,
             rng: Rng::new(seed),
         }
     }
 
-    /// Takes over all open transactions from whoever drove them before.
+    /// Takes over all open transactions from whoever drove them before. From here on this node's limits count.
     pub fn take_over(&mut self, state: &State, now: Now, effects: &mut Effects) {
+        effects.push(Effect::Propose(Command::Limit(Box::new(state.configured)), Urgency::Lazy));
         for txn in state.iter() {
             self.tasks.insert(txn.xid, Task::new(Arc::clone(txn), true));
         }
@@ -179,30 +97,41 @@ impl Driver {
     pub fn on(&mut self, state: &State, now: Now, event: Event, effects: &mut Effects) {
         match event {
             Event::Changed(xid) => {
-                let Some(txn) = state.open(xid) else { return };
-                match self.tasks.get_mut(&xid) {
-                    Some(task) => task.update(txn),
-                    None => drop(self.tasks.insert(xid, Task::new(Arc::clone(txn), false))),
+                if let Some(txn) = state.open(xid) {
+                    match self.tasks.get_mut(&xid) {
+                        Some(task) => task.update(txn),
+                        None => drop(self.tasks.insert(xid, Task::new(Arc::clone(txn), false))),
+                    }
+                    self.advance(xid, now, effects);
                 }
-                self.advance(xid, now, effects);
             }
-            Event::Ended(xid) => self.ended(xid, effects),
+            Event::Ended(xid) => self.ended(xid, now, effects),
             Event::Returned { call, result, answered } => self.returned(call, result, answered, now, effects),
             Event::Settled(xid) => {
                 if let Some(task) = self.tasks.get_mut(&xid) {
-                    task.deciding = false;
+                    if task.deciding.take() == Some(task.txn.status) {
+                        // It was refused, as while the disk is full. At once it would be again.
+                        task.held_until = now.mono_ms.saturating_add(self.settings.retry_ms);
+                    }
                     self.advance(xid, now, effects);
                 }
             }
-            Event::RetryNow(xid) => {
-                if let Some(task) = self.tasks.get_mut(&xid) {
-                    task.pauses.iter_mut().for_each(|pause| pause.due_mono = now.mono_ms);
-                    self.advance(xid, now, effects);
-                }
-            }
+            Event::RetryNow(xid) => self.retry_now(xid, now, effects),
             Event::Tick => {}
         }
         self.tick(state, now, effects);
+    }
+
+    fn retry_now(&mut self, xid: Xid, now: Now, effects: &mut Effects) {
+        let Some(task) = self.tasks.get_mut(&xid) else { return };
+        task.held_until = 0;
+        for pause in &mut task.pauses {
+            pause.due_mono = now.mono_ms;
+            if let Some(name) = destination(&task.txn, pause.errand) {
+                self.gate.open(name, xid, now.mono_ms);
+            }
+        }
+        self.advance(xid, now, effects);
     }
 
     fn tick(&mut self, state: &State, now: Now, effects: &mut Effects) {
@@ -212,6 +141,19 @@ impl Driver {
             self.timers.pop_first();
             if let Some(task) = self.tasks.get_mut(&xid) {
                 task.timer_mono = None;
+            }
+            self.advance(xid, now, effects);
+        }
+        while let Some((due, xid)) = self.unapplied.front().copied()
+            && due <= now.mono_ms
+        {
+            self.unapplied.pop_front();
+            self.acknowledge_again(xid, now, effects);
+        }
+        self.gate.reopen(now.mono_ms);
+        while let Some((xid, name)) = self.gate.next(now.mono_ms) {
+            if let Some(task) = self.tasks.get_mut(&xid) {
+                task.places.retain(|place| !place.is_for(&name));
             }
             self.advance(xid, now, effects);
         }
@@ -226,16 +168,24 @@ impl Driver {
 
     /// When [`Event::Tick`] is due, on the monotonic clock.
     pub fn next_wake(&self) -> u64 {
-        self.timers.first().map_or(self.forget_due_mono, |(due, _)| (*due).min(self.forget_due_mono))
+        let timer = self.timers.first().map(|(due, _)| *due);
+        let unapplied = self.unapplied.front().map(|(due, _)| *due);
+        [timer, unapplied, self.gate.next_reopen()].into_iter().flatten().fold(self.forget_due_mono, u64::min)
     }
 
-    fn ended(&mut self, xid: Xid, effects: &mut Effects) {
+    fn ended(&mut self, xid: Xid, now: Now, effects: &mut Effects) {
         let Some(task) = self.tasks.remove(&xid) else { return };
         if let Some(due) = task.timer_mono {
             self.timers.remove(&(due, xid));
         }
         self.troubled.remove(&xid);
-        effects.extend(task.flights.iter().map(|(_, call)| Effect::Cancel(*call)));
+        self.gate.leave(task.places, now.mono_ms);
+        for (_, call) in task.flights {
+            if let Some(flight) = self.flights.get_mut(&call) {
+                flight.cancelled = true;
+            }
+            effects.push(Effect::Cancel(call));
+        }
         if !task.attempts.is_empty() {
             effects.push(Effect::History(xid, task.attempts));
         }
@@ -244,13 +194,16 @@ impl Driver {
     /// Does whatever can be done for a transaction now, and files when to look at it again.
     fn advance(&mut self, xid: Xid, now: Now, effects: &mut Effects) {
         let Some(task) = self.tasks.get(&xid) else { return };
-        if task.deciding {
+        if task.deciding.is_some() {
             return;
+        }
+        if now.mono_ms < task.held_until {
+            return self.file(xid, task.held_until);
         }
         let txn = Arc::clone(&task.txn);
         let rules = txn.mode.rules();
         let mut wake = u64::MAX;
-        let in_time = |wall_ms: u64| now.mono_ms + wall_ms.saturating_sub(now.wall_ms);
+        let in_time = |wall_ms: u64| now.mono_ms.saturating_add(wall_ms.saturating_sub(now.wall_ms));
         if txn.options.timeout_ms > 0 && rules.overdue(&txn) != Overdue::Nothing {
             let due_ms = txn.begun_ms.saturating_add(txn.options.timeout_ms);
             if now.wall_ms >= due_ms {
@@ -288,23 +241,20 @@ impl Driver {
         if let Some(due) = task.paused_until(errand, now.mono_ms) {
             return due;
         }
-        let Some(destination) = destination(txn, errand) else {
+        let Some(name) = destination(txn, errand) else {
             // A back-check without anybody to ask: dtm takes it for a yes.
             self.verdict(txn.xid, errand, CallResult::Done, now, effects);
             return u64::MAX;
         };
-        match self.gate.admit(destination, txn.xid, now.mono_ms) {
-            Admission::Go(destination) => {
-                self.last_call += 1;
-                let id = CallId(self.last_call);
-                task.flights.push((errand, id));
-                self.flights.insert(id, Flight { xid: txn.xid, errand, destination, since: now });
-                effects.push(Effect::Call(Call { id, errand, txn: Arc::clone(txn) }));
-                u64::MAX
-            }
-            Admission::Queued => u64::MAX,
-            Admission::Later(due) => due,
+        if let Some(destination) = self.gate.admit(name, txn.xid, &mut task.places, now.mono_ms) {
+            self.last_call += 1;
+            let id = CallId(self.last_call);
+            task.flights.push((errand, id));
+            let flight = Flight { xid: txn.xid, errand, destination, since: now, cancelled: false };
+            self.flights.insert(id, flight);
+            effects.push(Effect::Call(Call { id, errand, txn: Arc::clone(txn) }));
         }
+        u64::MAX
     }
 
     fn returned(
@@ -316,15 +266,17 @@ impl Driver {
         effects: &mut Effects,
     ) {
         let Some(flight) = self.flights.remove(&call) else { return };
-        let freed = self.gate.release(&flight.destination, answered, now.mono_ms);
+        let heard = match answered {
+            _ if flight.cancelled => Heard::Nothing,
+            true => Heard::Answer,
+            false => Heard::Silence,
+        };
+        self.gate.release(&flight.destination, heard, now.mono_ms);
         let Flight { xid, errand, since, .. } = flight;
         if let Some(task) = self.tasks.get_mut(&xid) {
             task.flights.retain(|(_, other)| *other != call);
             task.note(Attempt::new(errand, since, now, &result));
             self.verdict(xid, errand, result, now, effects);
-        }
-        for xid in freed {
-            self.advance(xid, now, effects);
         }
     }
 
@@ -333,7 +285,7 @@ impl Driver {
         if !task.wants(errand) {
             // It was decided otherwise while the call was under way.
             if result == CallResult::Done {
-                effects.extend(task.acknowledge(errand).map(|ack| Effect::Propose(ack, Urgency::Lazy)));
+                self.acknowledge(xid, errand, now, effects);
             }
             return self.advance(xid, now, effects);
         }
@@ -341,7 +293,7 @@ impl Driver {
             task.failures(errand) + u32::from(!matches!(result, CallResult::Done | CallResult::Ongoing));
         let txn = Arc::clone(&task.txn);
         match txn.mode.rules().on_result(&txn, errand, &result, failures) {
-            Verdict::Done => self.done(xid, errand, effects),
+            Verdict::Done => self.done(xid, errand, now, effects),
             Verdict::Again => self.pause(xid, errand, failures, self.interval(&txn), result, now, effects),
             Verdict::BackOff => {
                 let pause_ms = self.back_off(&txn, failures);
@@ -377,14 +329,39 @@ impl Driver {
         self.advance(xid, now, effects);
     }
 
-    fn done(&mut self, xid: Xid, errand: Errand, effects: &mut Effects) {
+    fn done(&mut self, xid: Xid, errand: Errand, now: Now, effects: &mut Effects) {
         let task = self.tasks.get_mut(&xid).expect("the caller has looked it up");
         if task.forgive(errand, self.settings.attention_after) {
             self.troubled.remove(&xid);
         }
-        let Some(ack) = task.acknowledge(errand) else { return };
-        let last = matches!(task.txn.mode.rules().next(&task.txn, u64::MAX), Next::Finish(_));
-        effects.push(Effect::Propose(ack, if last { Urgency::Now } else { Urgency::Lazy }));
+        self.acknowledge(xid, errand, now, effects);
+    }
+
+    fn acknowledge(&mut self, xid: Xid, errand: Errand, now: Now, effects: &mut Effects) {
+        let task = self.tasks.get_mut(&xid).expect("the caller has looked it up");
+        let Some(report) = task.acknowledge(errand, now.mono_ms) else { return };
+        let urgency = if task.is_finished() { Urgency::Now } else { Urgency::Lazy };
+        effects.push(Effect::Propose(Command::Report(report), urgency));
+        self.look_later(xid, now);
+    }
+
+    /// Proposes acknowledgements once more that have not been applied although there was time.
+    fn acknowledge_again(&mut self, xid: Xid, now: Now, effects: &mut Effects) {
+        let Some(task) = self.tasks.get_mut(&xid) else { return };
+        let late = task.late(now.mono_ms.saturating_sub(APPLY_MS), now.mono_ms);
+        if late.is_empty() {
+            return;
+        }
+        task.unsure = true;
+        let urgency = if task.is_finished() { Urgency::Now } else { Urgency::Lazy };
+        effects.extend(late.into_iter().map(|late| Effect::Propose(Command::Report(late), urgency)));
+        self.look_later(xid, now);
+    }
+
+    fn look_later(&mut self, xid: Xid, now: Now) {
+        // At whole seconds: there are thousands of them.
+        let due = (now.mono_ms.saturating_add(APPLY_MS) / APPLY_CHECK_MS + 1).saturating_mul(APPLY_CHECK_MS);
+        self.unapplied.push_back((due, xid));
     }
 
     #[expect(clippy::too_many_arguments, reason = "each of them is a part of the pause")]
@@ -403,7 +380,7 @@ impl Driver {
             CallResult::Failed(error) | CallResult::Refused(error) => error.clone(),
             CallResult::Done | CallResult::Ongoing => Box::default(),
         };
-        task.pause(Pause { errand, failures, due_mono: now.mono_ms + pause_ms, error });
+        task.pause(Pause { errand, failures, due_mono: now.mono_ms.saturating_add(pause_ms), error });
         if failures >= self.settings.attention_after {
             self.troubled.insert(xid);
         }
@@ -412,7 +389,10 @@ impl Driver {
 
     fn propose(&mut self, xid: Xid, command: Command, effects: &mut Effects) {
         let task = self.tasks.get_mut(&xid).expect("the caller has looked it up");
-        task.deciding = true;
+        task.deciding = Some(task.txn.status);
+        // Where a saga turns depends on what is known to be done. Most likely this has been applied, or will be before the turn.
+        let known = task.acknowledged().map(|report| Effect::Propose(Command::Report(report), Urgency::Lazy));
+        effects.extend(known);
         effects.push(Effect::Propose(command, Urgency::Now));
     }
 
@@ -458,7 +438,7 @@ impl Driver {
 
 fn counted(xid: Xid, errand: Errand) -> Option<Effect> {
     let Errand::Leg(branch, way) = errand else { return None };
-    let report = super::Report { xid, branch, way };
+    let report = Report { xid, branch, way };
     Some(Effect::Propose(Command::Attempted(report), Urgency::Lazy))
 }
 

@@ -9,11 +9,11 @@ mod xa;
 
 use smallvec::SmallVec;
 
-pub(super) use saga::reached;
+pub(super) use saga::come_to;
 
 use super::apply::Refusal;
 use super::command::{Begin, Enrolment};
-use super::model::{Branch, End, Status, Txn, Way};
+use super::model::{End, Status, Txn, Way};
 
 /// The kind of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -182,14 +182,6 @@ fn until_done(result: &CallResult) -> Verdict {
         CallResult::Ongoing => Verdict::Again,
         CallResult::Refused(_) | CallResult::Failed(_) => Verdict::BackOff,
     }
-}
-
-/// Whether all branches that `branch` has to wait for have gone forward.
-fn is_ready(txn: &Txn, branch: &Branch) -> bool {
-    branch
-        .after
-        .iter()
-        .all(|before| txn.branches.get(usize::from(*before)).is_some_and(|b| !b.forward.is_pending()))
 }
 
 fn waits_for_its_initiator(txn: &Txn) -> bool {

@@ -17,6 +17,8 @@ use super::sharded::{Place, Sharded};
 
 /// Ids in one page.
 pub(super) const PAGE_IDS: u64 = 4_096;
+/// The last page there can be.
+pub(super) const PAGE_LAST: u64 = i64::MAX as u64 / PAGE_IDS;
 const PAGE_BYTES: usize = PAGE_IDS as usize / 4;
 /// Digests are dropped by the minute in which their transactions ended.
 const MINUTE_MS: u64 = 60_000;
@@ -110,6 +112,16 @@ impl Outcomes {
     /// What is known of a client's own id.
     pub fn of_gid(&self, gid: &str) -> Option<&EndedGid> {
         self.gids.get(&stable128(gid.as_bytes()))
+    }
+
+    /// The greatest id whose end is remembered.
+    pub(super) fn last(&self) -> Option<u64> {
+        let (number, page) = self.pages.last_key_value()?;
+        let slot = (0..PAGE_IDS).rev().find(|slot| {
+            let at = *slot as usize;
+            page.bits[at / 4] >> (at % 4 * 2) & 3 != 0
+        });
+        Some(number * PAGE_IDS + slot.unwrap_or(0))
     }
 
     fn is_gone(&self, page: u64) -> bool {

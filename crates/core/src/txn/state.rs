@@ -44,6 +44,8 @@ impl Place for Box<str> {
 #[derive(Clone, Debug)]
 pub struct State {
     pub(super) limits: Limits,
+    /// What this node is configured to refuse. Not replicated.
+    pub(super) configured: Limits,
     pub(super) open: Sharded<Xid, Arc<Txn>>,
     pub(super) gids: Sharded<Box<str>, Xid>,
     pub(super) outcomes: Outcomes,
@@ -52,19 +54,24 @@ pub struct State {
     pub(super) reserved: u64,
     /// The stamp of the last batch.
     pub(super) stamp_ms: u64,
+    /// The greatest id that was ever begun. Not in a snapshot: that transaction is open or its page is there, as its page is
+    /// spared.
+    pub(super) begun: u64,
 }
 
 impl State {
-    /// Nothing yet.
+    /// Nothing yet. `limits` hold until a [`Limit`](super::Command::Limit) says otherwise, which a leader proposes first.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
+            configured: limits,
             open: Sharded::default(),
             gids: Sharded::default(),
             outcomes: Outcomes::default(),
             topics: Arc::default(),
             reserved: 0,
             stamp_ms: 0,
+            begun: 0,
         }
     }
 
@@ -136,10 +143,11 @@ impl State {
         self.stamp_ms
     }
 
-    /// Whether ids of this page of outcomes are open or not given out yet.
+    /// Whether ids of this page of outcomes are open or may still be begun. They are given out in order, in blocks that are
+    /// much longer than a page: that a page is reserved does not mean that its ids have been used.
     pub(super) fn is_busy(&self, page: u64) -> bool {
         let ids = page * PAGE_IDS..(page + 1) * PAGE_IDS;
         // Comparing numbers is comparing sequences as long as there is one transaction group.
-        self.reserved < ids.end || ids.filter_map(Xid::from_number).any(|xid| self.open.get(&xid).is_some())
+        self.begun < ids.end || ids.filter_map(Xid::from_number).any(|xid| self.open.get(&xid).is_some())
     }
 }

@@ -284,7 +284,8 @@ fn subject(command: &Command) -> Option<Xid> {
         | Command::Forget { .. }
         | Command::Subscribe { .. }
         | Command::Unsubscribe { .. }
-        | Command::DeleteTopic { .. } => None,
+        | Command::DeleteTopic { .. }
+        | Command::Limit(_) => None,
     }
 }
 

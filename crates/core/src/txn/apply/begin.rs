@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::codec::v1;
 use super::super::command::{Begin, Enrolment};
-use super::super::mode::Next;
+use super::super::mode::{Mode, Next};
 use super::super::model::{Limits, Status, Target, Txn};
 use super::super::state::{Found, State};
 use super::enlist::enrolled;
@@ -44,6 +44,7 @@ impl State {
             txn.status = Status::Ended(end);
         }
         let status = txn.status;
+        self.begun = self.begun.max(begin.xid.number());
         self.open.insert(begin.xid, Arc::new(txn));
         match status {
             Status::Ended(end) => self.end(begin.xid, end, news),
@@ -107,6 +108,9 @@ fn check(begin: &Begin, limits: &Limits) -> Result<(), Refusal> {
     }
     if begin.branches.len() > usize::from(limits.branches_max) {
         return Err(Refusal::Busy("branches of a transaction"));
+    }
+    if begin.mode != Mode::Workflow && begin.branches.iter().any(|branch| branch.refused) {
+        return Err(Refusal::Invalid("only a workflow's step has been refused already"));
     }
     check_target(begin.back_check.as_ref(), limits)?;
     begin.branches.iter().try_for_each(|branch| check_branch(branch, limits))?;

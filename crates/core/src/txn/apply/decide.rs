@@ -6,14 +6,11 @@ use super::super::command::Decision;
 use super::super::mode::Overdue;
 use super::super::model::{End, Status, Way};
 use super::super::state::State;
-use super::{Done, News, Outcome, Refusal};
+use super::{Done, News, Outcome, Refusal, clipped};
 
 impl State {
     pub(super) fn decide(&mut self, decision: &Decision, news: &mut News) -> Outcome {
         let Decision { xid, way, reason, result } = decision;
-        if reason.len() > self.limits.text_bytes_max {
-            return Err(Refusal::TooLarge("the reason"));
-        }
         if result.len() > self.limits.payload_bytes_max {
             return Err(Refusal::TooLarge("the result"));
         }
@@ -30,10 +27,11 @@ impl State {
             (status, _) => return Err(Refusal::Not(status)),
         }
         let at_ms = self.stamp_ms;
+        let reason = clipped(reason, self.limits.text_bytes_max);
         let status = self.edit(*xid, news, |txn| {
             txn.status = if *way == Way::Forward { Status::Committing } else { Status::RollingBack };
             txn.decided_ms = at_ms;
-            txn.reason = reason.clone();
+            txn.reason = reason.into();
             txn.result = result.clone();
             if *way == Way::Backward {
                 txn.mode.rules().on_early_rollback(txn);
@@ -68,10 +66,8 @@ impl State {
             Err(Refusal::Ended(End::Stopped)) => return Ok(Done::Decided(Status::Ended(End::Stopped))),
             Err(refusal) => return Err(refusal),
         }
-        if reason.len() > self.limits.text_bytes_max {
-            return Err(Refusal::TooLarge("the reason"));
-        }
         let at_ms = self.stamp_ms;
+        let reason = clipped(reason, self.limits.text_bytes_max);
         let status = self.edit(xid, news, |txn| {
             txn.status = Status::Ended(End::Stopped);
             txn.decided_ms = at_ms;

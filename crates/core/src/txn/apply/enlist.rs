@@ -1,6 +1,7 @@
 //! Enlist: a branch joins an active transaction, once.
 
 use super::super::command::{Enlist, Enrolment};
+use super::super::mode::Mode;
 use super::super::model::{Branch, Leg, Status, Step};
 use super::super::state::State;
 use super::begin::check_branch;
@@ -25,6 +26,9 @@ impl State {
         }
         if txn.branches.len() >= usize::from(self.limits.branches_max) {
             return Err(Refusal::Busy("branches of a transaction"));
+        }
+        if branch.refused && txn.mode != Mode::Workflow {
+            return Err(Refusal::Invalid("only a workflow's step has been refused already"));
         }
         check_branch(branch, &self.limits)?;
         txn.mode.rules().on_enlist(txn, branch)?;

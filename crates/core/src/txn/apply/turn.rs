@@ -6,8 +6,8 @@ use super::super::command::Turn;
 use super::super::mode::Mode;
 use super::super::model::{Status, Step, Way};
 use super::super::state::State;
-use super::{Done, News, Outcome, Refusal, settle};
-use crate::txn::mode::reached;
+use super::{Done, News, Outcome, Refusal, clipped, settle};
+use crate::txn::mode::come_to;
 
 impl State {
     pub(super) fn turn(&mut self, turn: &Turn, news: &mut News) -> Outcome {
@@ -38,15 +38,13 @@ impl State {
     ) -> Done {
         let at_ms = self.stamp_ms;
         let status = self.edit(xid, news, |txn| {
-            let reached = reached(txn);
+            let come_to = come_to(txn);
             if let Some(branch) = refused {
                 settle(txn.branches[usize::from(branch)].leg_mut(Way::Forward), Step::Refused, at_ms);
             }
             if !unsure {
-                for number in 0..txn.branches.len() as u16 {
-                    let branch = &mut txn.branches[usize::from(number)];
-                    let untouched = branch.forward.is_pending() && !reached.contains(&number);
-                    if untouched && branch.backward.is_pending() {
+                for (branch, come_to) in txn.branches.iter_mut().zip(come_to) {
+                    if !come_to && branch.backward.is_pending() {
                         branch.backward.step = Step::Skipped;
                     }
                 }
@@ -57,10 +55,4 @@ impl State {
         });
         Done::Decided(status)
     }
-}
-
-/// At most so many bytes of a text, whole characters.
-fn clipped(text: &str, bytes_max: usize) -> &str {
-    let end = (0..=bytes_max.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
-    &text[..end.unwrap_or(0)]
 }

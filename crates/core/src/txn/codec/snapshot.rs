@@ -6,10 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use synod_base::xid::Xid;
 
-use super::v1::{mode_tag, read_mode, read_options, read_target, read_xid, write_options, write_target};
+use super::v1::{
+    mode_tag, read_limits, read_mode, read_options, read_target, read_xid, write_limits, write_options,
+    write_target,
+};
 use super::{Damage, Read, Reader, Writer};
 use crate::txn::model::{Branch, End, Leg, Limits, Status, Step, Txn};
-use crate::txn::outcomes::{EndedGid, GidDigest, Outcomes, Page};
+use crate::txn::outcomes::{EndedGid, GidDigest, Outcomes, PAGE_LAST, Page};
 use crate::txn::state::State;
 use crate::txn::topic::{Subscriber, Topic};
 
@@ -28,6 +31,7 @@ pub fn records(state: &State) -> impl Iterator<Item = Bytes> + '_ {
             to.byte(VERSION);
             to.number(state.reserved);
             to.number(state.stamp_ms);
+            write_limits(to, &state.limits);
         })
     });
     let open = state.iter().map(|txn| record(OPEN, |to| write_txn(to, txn)));
@@ -86,24 +90,40 @@ impl Loader {
                     return from.damage("a version that is not known here");
                 }
                 (self.state.reserved, self.state.stamp_ms) = (from.number()?, from.number()?);
+                self.state.limits = read_limits(from)?;
                 self.begun = true;
             }
             OPEN => {
                 let txn = read_txn(from)?;
-                if let Some(gid) = &txn.gid {
-                    self.state.gids.insert(gid.clone(), txn.xid);
+                if matches!(txn.status, Status::Ended(_)) {
+                    return from.damage("a transaction is open and has ended");
                 }
-                self.state.open.insert(txn.xid, Arc::new(txn));
+                if let Some(gid) = &txn.gid
+                    && self.state.gids.insert(gid.clone(), txn.xid).is_some()
+                {
+                    return from.damage("two transactions have one id of their own");
+                }
+                if self.state.open.insert(txn.xid, Arc::new(txn)).is_some() {
+                    return from.damage("two transactions have one id");
+                }
             }
             PAGE => {
                 let (number, newest_ms, bits) = (from.number()?, from.number()?, from.bytes()?);
+                if number > PAGE_LAST {
+                    return from.damage("a page of outcomes of ids that cannot be");
+                }
                 let Ok(bits) = <[u8; _]>::try_from(&*bits) else {
                     return from.damage("a page of outcomes is of the wrong size");
                 };
                 outcomes.pages.insert(number, Arc::new(Page { bits, newest_ms }));
             }
             GONE => {
-                outcomes.gone.insert(from.number()?, from.number()?);
+                let (first, last) = (from.number()?, from.number()?);
+                let behind = outcomes.gone.last_key_value().is_none_or(|(_, before)| *before + 1 < first);
+                if first > last || last > PAGE_LAST || !behind {
+                    return from.damage("ranges of what is forgotten do not follow each other");
+                }
+                outcomes.gone.insert(first, last);
             }
             GID => self.gids.push(read_gid(from)?),
             TOPIC => {
@@ -123,6 +143,8 @@ impl Loader {
         for (digest, ended) in self.gids {
             self.state.outcomes.put_gid(digest, ended);
         }
+        let open = self.state.iter().map(|txn| txn.xid.number()).max();
+        self.state.begun = open.max(self.state.outcomes.last()).unwrap_or(0);
         Ok(self.state)
     }
 }
@@ -179,9 +201,15 @@ fn read_txn(from: &mut Reader<'_>) -> Read<Txn> {
         touched_ms: from.number()?,
         reason: from.text()?,
         result: from.bytes()?,
-        branches: from.list(read_branch)?,
+        branches: read_branches(from)?,
         digest: from.number()?,
     })
+}
+
+fn read_branches(from: &mut Reader<'_>) -> Read<Vec<Branch>> {
+    let branches: Vec<Branch> = from.list(read_branch)?;
+    // They are numbered with 16 bits.
+    if branches.len() > usize::from(u16::MAX) { from.damage("too many branches") } else { Ok(branches) }
 }
 
 fn write_branch(to: &mut Writer, branch: &Branch) {

@@ -9,9 +9,11 @@ use synod_base::xid::Xid;
 use super::{Damage, Read, Reader, Writer};
 use crate::txn::command::{Batch, Begin, Command, Decision, Enlist, Enrolment, Report, Turn};
 use crate::txn::mode::Mode;
-use crate::txn::model::{Options, Protocol, Target, Way};
+use crate::txn::model::{Limits, Options, Protocol, Target, Way};
 
 const VERSION: u8 = 1;
+/// The headers of a trace context.
+const TRACE: [&str; 2] = ["traceparent", "tracestate"];
 
 /// The bytes of a batch.
 pub fn encode(batch: &Batch) -> Bytes {
@@ -22,7 +24,7 @@ pub fn encode(batch: &Batch) -> Bytes {
     to.0.into()
 }
 
-/// Reads a batch. Payloads share the memory of `bytes`.
+/// Reads a batch. A payload that is most of `bytes` shares its memory.
 pub fn decode(bytes: &Bytes) -> Result<Batch, Damage> {
     let mut from = Reader::new(bytes);
     if from.byte()? != VERSION {
@@ -41,10 +43,12 @@ pub fn size(command: &Command) -> usize {
     to.0.len()
 }
 
-/// A digest of what a transaction is begun with, its id apart.
+/// A digest of what a transaction is begun with, apart from its id and the trace that the request belongs to: each repetition
+/// of one request has a span of its own.
 pub fn content_digest(begin: &Begin) -> u64 {
     let mut to = Writer::default();
-    write_content(&mut to, begin);
+    let is_trace = |name: &str| TRACE.iter().any(|trace| name.eq_ignore_ascii_case(trace));
+    write_content(&mut to, begin, begin.headers.iter().filter(|(name, _)| !is_trace(name)));
     stable64(&to.0)
 }
 
@@ -55,18 +59,15 @@ fn write_command(to: &mut Writer, command: &Command) {
             to.number(*below);
         }
         Command::Begin(begin) => {
-            to.byte(2);
-            to.number(begin.xid.number());
-            write_content(to, begin);
+            write_head(to, 2, begin.xid);
+            write_content(to, begin, begin.headers.iter());
         }
         Command::Enlist(enlist) => {
-            to.byte(3);
-            to.number(enlist.xid.number());
+            write_head(to, 3, enlist.xid);
             write_enrolment(to, &enlist.branch);
         }
         Command::Decide(decision) => {
-            to.byte(4);
-            to.number(decision.xid.number());
+            write_head(to, 4, decision.xid);
             write_way(to, decision.way);
             to.text(&decision.reason);
             to.bytes(&decision.result);
@@ -74,28 +75,19 @@ fn write_command(to: &mut Writer, command: &Command) {
         Command::Report(report) => write_report(to, 5, report),
         Command::Attempted(report) => write_report(to, 6, report),
         Command::Turn(turn) => {
-            to.byte(7);
-            to.number(turn.xid.number());
+            write_head(to, 7, turn.xid);
             to.maybe(turn.refused, |to, branch| to.number(branch.into()));
             to.text(&turn.reason);
             to.flag(turn.unsure);
         }
         Command::TimeOut { xid, unsure } => {
-            to.byte(8);
-            to.number(xid.number());
+            write_head(to, 8, *xid);
             to.flag(*unsure);
         }
-        Command::GiveUp { xid } => {
-            to.byte(9);
-            to.number(xid.number());
-        }
-        Command::Resend { xid } => {
-            to.byte(10);
-            to.number(xid.number());
-        }
+        Command::GiveUp { xid } => write_head(to, 9, *xid),
+        Command::Resend { xid } => write_head(to, 10, *xid),
         Command::Stop { xid, reason } => {
-            to.byte(11);
-            to.number(xid.number());
+            write_head(to, 11, *xid);
             to.text(reason);
         }
         Command::Forget { before_ms } => {
@@ -113,6 +105,10 @@ fn write_command(to: &mut Writer, command: &Command) {
         Command::DeleteTopic { topic } => {
             to.byte(15);
             to.text(topic);
+        }
+        Command::Limit(limits) => {
+            to.byte(16);
+            write_limits(to, limits);
         }
     }
 }
@@ -144,13 +140,18 @@ fn read_command(from: &mut Reader<'_>) -> Read<Command> {
         13 => Command::Subscribe { topic: from.text()?, url: from.text()?, remark: from.text()? },
         14 => Command::Unsubscribe { topic: from.text()?, url: from.text()? },
         15 => Command::DeleteTopic { topic: from.text()? },
+        16 => Command::Limit(Box::new(read_limits(from)?)),
         _ => return from.damage("a command that is not known here"),
     })
 }
 
-fn write_report(to: &mut Writer, tag: u8, report: &Report) {
+fn write_head(to: &mut Writer, tag: u8, xid: Xid) {
     to.byte(tag);
-    to.number(report.xid.number());
+    to.number(xid.number());
+}
+
+fn write_report(to: &mut Writer, tag: u8, report: &Report) {
+    write_head(to, tag, report.xid);
     to.number(report.branch.into());
     write_way(to, report.way);
 }
@@ -159,15 +160,20 @@ fn read_report(from: &mut Reader<'_>) -> Read<Report> {
     Ok(Report { xid: read_xid(from)?, branch: from.small()?, way: read_way(from)? })
 }
 
-fn write_content(to: &mut Writer, begin: &Begin) {
+fn write_content<'a>(
+    to: &mut Writer,
+    begin: &Begin,
+    headers: impl Iterator<Item = &'a (Box<str>, Box<str>)> + Clone,
+) {
     to.maybe(begin.gid.as_deref(), Writer::text);
     to.byte(mode_tag(begin.mode));
     to.text(&begin.name);
     write_options(to, &begin.options);
-    to.list(&begin.headers, |to, (name, value)| {
+    to.number(headers.clone().count() as u64);
+    for (name, value) in headers {
         to.text(name);
         to.text(value);
-    });
+    }
     to.maybe(begin.back_check.as_ref(), write_target);
     to.bytes(&begin.note);
     to.list(&begin.branches, write_enrolment);
@@ -237,6 +243,28 @@ pub(super) fn read_options(from: &mut Reader<'_>) -> Read<Options> {
         concurrent: flags & 1 != 0,
         forward_only: flags & 2 != 0,
         schedule_ms: from.list(Reader::number)?,
+    })
+}
+
+pub(super) fn write_limits(to: &mut Writer, limits: &Limits) {
+    to.number(limits.branches_max.into());
+    let Limits { open_max, gids_max, payload_bytes_max, id_bytes_max, .. } = *limits;
+    let Limits { text_bytes_max, headers_max, subscribers_max, topics_max, .. } = *limits;
+    let rest = [open_max, gids_max, payload_bytes_max, id_bytes_max, text_bytes_max];
+    rest.into_iter().chain([headers_max, subscribers_max, topics_max]).for_each(|max| to.number(max as u64));
+}
+
+pub(super) fn read_limits(from: &mut Reader<'_>) -> Read<Limits> {
+    Ok(Limits {
+        branches_max: from.small()?,
+        open_max: from.small()?,
+        gids_max: from.small()?,
+        payload_bytes_max: from.small()?,
+        id_bytes_max: from.small()?,
+        text_bytes_max: from.small()?,
+        headers_max: from.small()?,
+        subscribers_max: from.small()?,
+        topics_max: from.small()?,
     })
 }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use synod_base::time::Now;
 
-use super::super::command::{Command, Report};
-use super::super::mode::{CallResult, Errand};
+use super::super::command::Report;
+use super::super::mode::{CallResult, Errand, Next};
 use super::super::model::{Status, Step, Txn, Way};
+use super::gate::Places;
 use super::{CallId, opposite};
 
 /// Attempts remembered of one transaction.
@@ -56,18 +57,30 @@ impl Attempt {
     }
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Acknowledged {
+    branch: u16,
+    way: Way,
+    /// When it was proposed, on the monotonic clock.
+    at_mono: u64,
+}
+
 #[derive(Debug)]
 pub(super) struct Task {
     /// As applied, with the acknowledgements that are proposed but not applied yet.
     pub(super) txn: Arc<Txn>,
-    acknowledged: SmallVec<[(u16, Way); 4]>,
+    acknowledged: SmallVec<[Acknowledged; 2]>,
     pub(super) flights: SmallVec<[(Errand, CallId); 4]>,
     pub(super) pauses: SmallVec<[Pause; 1]>,
     pub(super) attempts: Vec<Attempt>,
-    /// A proposal is under way that decides how it goes on.
-    pub(super) deciding: bool,
-    /// Somebody else drove it before.
+    /// A proposal is under way that decides how it goes on, made when it stood like this.
+    pub(super) deciding: Option<Status>,
+    /// Nothing is done before this moment on the monotonic clock.
+    pub(super) held_until: u64,
+    /// Actions may have been called that are not known here: somebody else drove it before.
     pub(super) unsure: bool,
+    /// Where it stands in line.
+    pub(super) places: Places,
     pub(super) timer_mono: Option<u64>,
 }
 
@@ -79,20 +92,22 @@ impl Task {
             flights: SmallVec::new(),
             pauses: SmallVec::new(),
             attempts: Vec::new(),
-            deciding: false,
+            deciding: None,
+            held_until: 0,
             unsure,
+            places: Places::new(),
             timer_mono: None,
         }
     }
 
     /// The transaction changed.
     pub(super) fn update(&mut self, txn: &Arc<Txn>) {
-        let applied = |(branch, way): &(u16, Way)| {
-            txn.branches.get(usize::from(*branch)).is_none_or(|branch| !branch.leg(*way).is_pending())
+        let applied = |ack: &Acknowledged| {
+            txn.branches.get(usize::from(ack.branch)).is_none_or(|branch| !branch.leg(ack.way).is_pending())
         };
         self.acknowledged.retain(|ack| !applied(ack));
         let mut copy = Arc::clone(txn);
-        for (branch, way) in &self.acknowledged {
+        for Acknowledged { branch, way, .. } in &self.acknowledged {
             Arc::make_mut(&mut copy).branches[usize::from(*branch)].leg_mut(*way).step = Step::Done;
         }
         // What is not wanted any more does not pause any more.
@@ -104,21 +119,42 @@ impl Task {
     }
 
     /// Notes an acknowledgement and says what to propose.
-    pub(super) fn acknowledge(&mut self, errand: Errand) -> Option<Command> {
+    pub(super) fn acknowledge(&mut self, errand: Errand, at_mono: u64) -> Option<Report> {
         let Errand::Leg(branch, way) = errand else { return None };
         let at = usize::from(branch);
         if !self.txn.branches.get(at).is_some_and(|branch| branch.leg(way).is_pending()) {
             return None;
         }
         Arc::make_mut(&mut self.txn).branches[at].leg_mut(way).step = Step::Done;
-        self.acknowledged.push((branch, way));
-        Some(Command::Report(Report { xid: self.txn.xid, branch, way }))
+        self.acknowledged.push(Acknowledged { branch, way, at_mono });
+        Some(Report { xid: self.txn.xid, branch, way })
+    }
+
+    /// What was acknowledged and is not applied.
+    pub(super) fn acknowledged(&self) -> impl Iterator<Item = Report> {
+        self.acknowledged.iter().map(|ack| Report { xid: self.txn.xid, branch: ack.branch, way: ack.way })
+    }
+
+    /// Of this what was proposed at `until_mono` or before; it counts as proposed now.
+    pub(super) fn late(&mut self, until_mono: u64, now_mono: u64) -> Vec<Report> {
+        let xid = self.txn.xid;
+        let late = self.acknowledged.iter_mut().filter(|ack| ack.at_mono <= until_mono);
+        late.map(|ack| {
+            ack.at_mono = now_mono;
+            Report { xid, branch: ack.branch, way: ack.way }
+        })
+        .collect()
+    }
+
+    /// Whether nothing is left to do once all acknowledgements are applied.
+    pub(super) fn is_finished(&self) -> bool {
+        matches!(self.txn.mode.rules().next(&self.txn, u64::MAX), Next::Finish(_))
     }
 
     /// Whether the result of a call still counts.
     pub(super) fn wants(&self, errand: Errand) -> bool {
         let way = match errand {
-            _ if self.deciding => return false,
+            _ if self.deciding.is_some() => return false,
             Errand::BackCheck => return self.txn.status == Status::Active,
             Errand::Leg(_, way) => way,
         };

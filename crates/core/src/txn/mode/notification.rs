@@ -36,8 +36,9 @@ impl Rules for Notification {
         if *result == CallResult::Done {
             return Verdict::Done;
         }
-        // The first pause follows the first attempt.
-        match txn.options.schedule_ms.get(failures.saturating_sub(1) as usize) {
+        // Whoever is still at it has not acknowledged it, and the schedule goes on. The first pause follows the first attempt.
+        let attempts = failures + u32::from(*result == CallResult::Ongoing);
+        match txn.options.schedule_ms.get(attempts.saturating_sub(1) as usize) {
             Some(pause_ms) => Verdict::CountedAfter(*pause_ms),
             None => Verdict::GiveUp,
         }

@@ -3,31 +3,27 @@
 
 use smallvec::SmallVec;
 
-use super::{
-    CallResult, Errand, Next, Overdue, Rules, Verdict, is_ready, until_done, waits_for_its_initiator,
-};
+use super::{CallResult, Errand, Next, Overdue, Rules, Verdict, until_done, waits_for_its_initiator};
 use crate::txn::apply::Refusal;
 use crate::txn::command::{Begin, Enrolment};
-use crate::txn::model::{End, Status, Step, Txn, Way};
+use crate::txn::model::{Branch, End, Status, Step, Txn, Way};
 
 pub(super) struct Saga;
 
 impl Rules for Saga {
     fn on_begin(&self, begin: &Begin) -> Result<(), Refusal> {
-        let numbers = 0..begin.branches.len();
-        let out_of_order = |(number, branch): (usize, &Enrolment)| {
-            branch
-                .after
-                .iter()
-                .any(|before| usize::from(*before) == number || !numbers.contains(&usize::from(*before)))
-        };
-        if begin.branches.iter().enumerate().any(out_of_order) {
-            return Err(Refusal::Invalid("a step waits for itself or for one that is not there"));
+        let branches = &*begin.branches;
+        if branches
+            .iter()
+            .flat_map(|branch| &branch.after)
+            .any(|before| usize::from(*before) >= branches.len())
+        {
+            return Err(Refusal::Invalid("a step waits for one that is not there"));
         }
-        if has_cycle(&begin.branches) {
-            return Err(Refusal::Invalid("steps wait for each other in a circle"));
+        match in_order(branches.len(), |number| &branches[number].after) {
+            Some(_) => Ok(()),
+            None => Err(Refusal::Invalid("steps wait for each other in a circle")),
         }
-        Ok(())
     }
 
     fn on_enlist(&self, txn: &Txn, branch: &Enrolment) -> Result<(), Refusal> {
@@ -40,7 +36,7 @@ impl Rules for Saga {
     fn next(&self, txn: &Txn, _now_ms: u64) -> Next {
         match txn.status {
             Status::Committing if txn.is_through(Way::Forward) => Next::Finish(End::Committed),
-            Status::Committing => Next::legs(Way::Forward, reached(txn).into_iter()),
+            Status::Committing => Next::legs(Way::Forward, callable(txn)),
             Status::RollingBack if txn.is_through(Way::Backward) => Next::Finish(End::RolledBack),
             Status::RollingBack => Next::legs(Way::Backward, undoable(txn).into_iter()),
             Status::Active | Status::GivenUp | Status::Ended(_) => Next::Wait(None),
@@ -82,39 +78,82 @@ impl Rules for Saga {
     }
 }
 
-/// The actions that may have been called by now, and those that may be called next: none of them is acknowledged, all that
-/// they wait for are.
-pub(in crate::txn) fn reached(txn: &Txn) -> SmallVec<[u16; 4]> {
-    let pending = txn.numbered().filter(|(_, branch)| branch.forward.is_pending());
-    if txn.options.concurrent {
-        pending.filter(|(_, branch)| is_ready(txn, branch)).map(|(number, _)| number).collect()
-    } else {
-        pending.map(|(number, _)| number).take(1).collect()
-    }
-}
-
-/// The compensations that may be called now: whatever came after them has been compensated.
-fn undoable(txn: &Txn) -> SmallVec<[u16; 4]> {
-    let pending = txn.numbered().rev().filter(|(_, branch)| branch.backward.is_pending());
+/// Which steps have been come to: all that they wait for are behind them, so that their actions may have been called, or may
+/// be now. A step without an action is done from the beginning, but come to only with those before it.
+pub(in crate::txn) fn come_to(txn: &Txn) -> SmallVec<[bool; 8]> {
+    let branches = &*txn.branches;
+    let called = |branch: &Branch| branch.forward.target.is_some() && !branch.forward.is_pending();
     if !txn.options.concurrent {
-        return pending.map(|(number, _)| number).take(1).collect();
+        let first = branches.iter().position(|branch| branch.forward.is_pending());
+        let last = branches.iter().rposition(called);
+        let until = first.map_or(branches.len(), |first| first.max(last.unwrap_or(0)) + 1);
+        return (0..branches.len()).map(|number| number < until).collect();
     }
-    let free = |number: &u16| {
-        let mut later = txn.branches.iter().filter(|other| other.after.contains(number));
-        later.all(|other| !other.backward.is_pending())
-    };
-    pending.map(|(number, _)| number).filter(free).collect()
+    let mut come: SmallVec<[bool; 8]> = branches.iter().map(called).collect();
+    for number in in_order(branches.len(), |number| &branches[number].after).unwrap_or_default() {
+        let behind = |before: &u16| {
+            let before = usize::from(*before);
+            come[before] && !branches[before].forward.is_pending()
+        };
+        come[number] = come[number] || branches[number].after.iter().all(behind);
+    }
+    come
 }
 
-fn has_cycle(branches: &[Enrolment]) -> bool {
-    let mut placed = vec![false; branches.len()];
-    loop {
-        let next: Vec<usize> = (0..branches.len())
-            .filter(|n| !placed[*n] && branches[*n].after.iter().all(|before| placed[usize::from(*before)]))
-            .collect();
-        if next.is_empty() {
-            return placed.contains(&false);
-        }
-        next.into_iter().for_each(|n| placed[n] = true);
+/// The actions that may be called now: come to, and not acknowledged.
+fn callable(txn: &Txn) -> impl Iterator<Item = u16> {
+    let come_to = come_to(txn);
+    let together = if txn.options.concurrent { usize::MAX } else { 1 };
+    let pending = txn.numbered().filter(|(_, branch)| branch.forward.is_pending()).map(|(number, _)| number);
+    pending.filter(move |number| come_to[usize::from(*number)]).take(together)
+}
+
+/// The compensations that may be called now: whatever came after them has been compensated, or needs not be.
+fn undoable(txn: &Txn) -> SmallVec<[u16; 4]> {
+    let branches = &*txn.branches;
+    let pending = txn.numbered().rev().filter(|(_, branch)| branch.backward.is_pending());
+    let pending = pending.map(|(number, _)| number);
+    if !txn.options.concurrent {
+        return pending.take(1).collect();
     }
+    let mut free: SmallVec<[bool; 8]> = SmallVec::from_elem(true, branches.len());
+    let order = in_order(branches.len(), |number| &branches[number].after).unwrap_or_default();
+    for number in order.into_iter().rev() {
+        if !free[number] || branches[number].backward.is_pending() {
+            branches[number].after.iter().for_each(|before| free[usize::from(*before)] = false);
+        }
+    }
+    pending.filter(|number| free[usize::from(*number)]).collect()
+}
+
+/// The numbers below `count` so that each follows all that it comes `after`; none if they go in a circle, or after one that
+/// is not there.
+fn in_order<'a>(
+    count: usize,
+    after: impl Fn(usize) -> &'a SmallVec<[u16; 4]>,
+) -> Option<SmallVec<[usize; 8]>> {
+    let smaller = |number: usize| after(number).iter().all(|before| usize::from(*before) < number);
+    if (0..count).all(smaller) {
+        return Some((0..count).collect());
+    }
+    // How many each still waits for, and who waits for it.
+    let mut waits: Vec<usize> = (0..count).map(|number| after(number).len()).collect();
+    let mut followers = vec![Vec::new(); count];
+    for number in 0..count {
+        for before in after(number) {
+            followers.get_mut(usize::from(*before))?.push(number);
+        }
+    }
+    let mut order: SmallVec<[usize; 8]> = (0..count).filter(|number| waits[*number] == 0).collect();
+    let mut at = 0;
+    while let Some(number) = order.get(at).copied() {
+        at += 1;
+        for follower in &followers[number] {
+            waits[*follower] -= 1;
+            if waits[*follower] == 0 {
+                order.push(*follower);
+            }
+        }
+    }
+    (order.len() == count).then_some(order)
 }
