@@ -23,6 +23,8 @@ pub mod native;
 pub mod policy;
 mod resolve;
 mod sign;
+#[cfg(test)]
+mod tests;
 pub mod trace;
 mod url;
 

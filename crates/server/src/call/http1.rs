@@ -106,8 +106,9 @@ impl Http1 {
                 Err(fault) => return Err(self.trouble(origin, fault)),
             }
         }
+        let request = make()?;
         let mut link = self.connect(origin).await?;
-        match link.exchange(make()?, self.bytes_max).await {
+        match link.exchange(request, self.bytes_max).await {
             Ok(answer) => Ok(self.keep(origin, link, answer, now_mono()).await),
             Err(fault) => Err(self.trouble(origin, fault)),
         }
@@ -183,29 +184,17 @@ impl Http1 {
     pub(super) fn look_after(&self, now_mono: u64) {
         let origins: Vec<Box<str>> = self.idle().links.keys().cloned().collect();
         for origin in origins {
-            let mut parked = {
-                let mut idle = self.idle();
-                let Some(parked) = idle.links.get_mut(&origin) else { continue };
-                let parked = std::mem::take(parked);
-                idle.count -= parked.len();
-                parked
-            };
+            // Locked for one participant at a time: some hundred connections, which are only looked at.
+            let mut idle = self.idle();
+            let Idle { links, count } = &mut *idle;
+            let Some(parked) = links.get_mut(&origin) else { continue };
+            let before = parked.len();
             parked.retain_mut(|parked| {
                 now_mono.saturating_sub(parked.since_mono) <= self.idle_ms && parked.link.is_idle()
             });
-            let mut idle = self.idle();
-            idle.count += parked.len();
-            if let Some(newer) = idle.links.get_mut(&origin) {
-                // Those that came back meanwhile are the latest.
-                parked.append(newer);
-                *newer = parked;
-                if newer.is_empty() {
-                    idle.links.remove(&origin);
-                }
-            } else if parked.is_empty() {
-                // Somebody took the last one and the entry with it.
-            } else {
-                idle.links.insert(origin, parked);
+            *count -= before - parked.len();
+            if parked.is_empty() {
+                links.remove(&origin);
             }
         }
     }

@@ -67,7 +67,9 @@ impl Participant {
                 drop(connection.await);
             }
         };
-        Self { seen, ..Self::raw(move |_, stream| serve(stream)).await }
+        let mut participant = Self::raw(move |_, stream| serve(stream)).await;
+        participant.seen = seen;
+        participant
     }
 
     /// Does what it likes with its connections, which are counted from 0.
