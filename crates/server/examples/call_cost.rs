@@ -15,7 +15,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full, StreamBody};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -85,15 +86,13 @@ async fn connection(mut stream: TcpStream) {
     }
 }
 
-async fn answer(
-    request: Request<Incoming>,
-) -> Result<Response<http_body_util::combinators::BoxBody<Bytes, hyper::Error>>> {
+async fn answer(request: Request<Incoming>) -> Result<Response<BoxBody<Bytes, hyper::Error>>> {
     request.into_body().collect().await?;
     let trailers = [("grpc-status".parse()?, "0".parse()?)].into_iter().collect();
     let frames = [Frame::data(Bytes::from_static(b"\0\0\0\0\0")), Frame::trailers(trailers)];
     let body = StreamBody::new(futures_util::stream::iter(frames.map(Ok)));
     let response = Response::builder().header("content-type", "application/grpc");
-    Ok(response.body(BodyExt::boxed(body))?)
+    Ok(response.body(body.boxed())?)
 }
 
 async fn measure(lanes: u64, is_grpc: bool, address: SocketAddr) -> Result<()> {
