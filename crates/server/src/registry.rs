@@ -127,7 +127,10 @@ impl Registry {
         origin: Origin,
     ) -> Option<Arc<Record>> {
         let now = self.now();
-        let edit = self.core.set_override(app, id, status, dirty_ms, now)?;
+        let edit = match origin {
+            Origin::Client => self.core.set_override(app, id, status, dirty_ms, now),
+            Origin::Peer => self.core.hear_override(app, id, status, dirty_ms, now),
+        }?;
         Some(self.edited(edit, What::StatusSet, origin, now))
     }
 
@@ -141,7 +144,10 @@ impl Registry {
         origin: Origin,
     ) -> Option<Arc<Record>> {
         let now = self.now();
-        let edit = self.core.clear_override(app, id, status, dirty_ms, now)?;
+        let edit = match origin {
+            Origin::Client => self.core.clear_override(app, id, status, dirty_ms, now),
+            Origin::Peer => self.core.hear_cleared(app, id, status, dirty_ms, now),
+        }?;
         Some(self.edited(edit, What::OverrideCleared, origin, now))
     }
 

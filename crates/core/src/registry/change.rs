@@ -78,11 +78,21 @@ impl<C: Default> Registry<C> {
             // A client that never raises its number: peers must not prefer what it said before.
             override_ms = now.wall_ms.max(old.override_ms + 1);
         }
-        let instance = match &old {
-            Some(old) if old.dirty_ms > instance.dirty_ms => Arc::clone(&old.instance),
-            _ => Arc::new(instance),
+        let record = match &old {
+            // What is stored stays, as it is shown: the description alone may be from before its override was removed.
+            Some(old) if old.dirty_ms > instance.dirty_ms => self.record(
+                Arc::clone(&old.instance),
+                [old.status, old.overridden],
+                Some(old),
+                override_ms,
+                origin,
+                now,
+            ),
+            _ => {
+                let told = [instance.status, instance.overridden];
+                self.record(Arc::new(instance), told, old.as_deref(), override_ms, origin, now)
+            }
         };
-        let record = self.record(instance, old.as_deref(), override_ms, origin, now);
         if old.is_none() {
             // Its first heartbeat is a whole interval away, but from now on one is expected: this is the sign of life it gave.
             self.received.fetch_add(1, Relaxed);
@@ -92,18 +102,20 @@ impl<C: Default> Registry<C> {
         Ok(Change { kind, record })
     }
 
+    /// The record of an instance that claims a status and an override.
     fn record(
         &self,
         instance: Arc<Instance>,
+        [claimed, told]: [Status; 2],
         old: Option<&Record>,
         override_ms: u64,
         origin: Origin,
         now: Now,
     ) -> Record {
         let known = old.map_or(Status::Unknown, |old| old.overridden);
-        let overridden = if known == Status::Unknown { instance.overridden } else { known };
+        let overridden = if known == Status::Unknown { told } else { known };
         let status = rules::effective(Claim {
-            claimed: instance.status,
+            claimed,
             overridden,
             existing: old.map(|old| old.status),
             from_peer: origin == Origin::Peer,
@@ -236,15 +248,19 @@ impl<C: Default> Registry<C> {
         dirty_ms: Option<u64>,
         now: Now,
     ) -> Option<Edit> {
-        self.edit_status(app, id, dirty_ms, now, |record| {
-            // As the original, so that both sides of a mixed cluster show the same.
-            if record.status == status {
-                return false;
-            }
-            record.overridden = status;
-            record.status = status;
-            true
-        })
+        self.edit_status(app, id, dirty_ms, Origin::Client, now, |record| overrides(record, status))
+    }
+
+    /// As [`Self::set_override`], told by a Java peer.
+    pub fn hear_override(
+        &self,
+        app: &str,
+        id: &str,
+        status: Status,
+        dirty_ms: Option<u64>,
+        now: Now,
+    ) -> Option<Edit> {
+        self.edit_status(app, id, dirty_ms, Origin::Peer, now, |record| overrides(record, status))
     }
 
     /// Removes an override. The status becomes `status`, or UNKNOWN so that the client's next heartbeat makes it register
@@ -257,14 +273,21 @@ impl<C: Default> Registry<C> {
         dirty_ms: Option<u64>,
         now: Now,
     ) -> Option<Edit> {
-        self.edit_status(app, id, dirty_ms, now, |record| {
-            if record.overridden == Status::Unknown {
-                return false;
-            }
-            record.overridden = Status::Unknown;
-            record.status = status.unwrap_or(Status::Unknown);
-            true
-        })
+        let status = status.unwrap_or_default();
+        self.edit_status(app, id, dirty_ms, Origin::Client, now, |record| unoverrides(record, status))
+    }
+
+    /// As [`Self::clear_override`], told by a Java peer.
+    pub fn hear_cleared(
+        &self,
+        app: &str,
+        id: &str,
+        status: Option<Status>,
+        dirty_ms: Option<u64>,
+        now: Now,
+    ) -> Option<Edit> {
+        let status = status.unwrap_or_default();
+        self.edit_status(app, id, dirty_ms, Origin::Peer, now, |record| unoverrides(record, status))
     }
 
     fn edit_status(
@@ -272,6 +295,7 @@ impl<C: Default> Registry<C> {
         app: &str,
         id: &str,
         dirty_ms: Option<u64>,
+        origin: Origin,
         now: Now,
         edit: impl FnOnce(&mut Record) -> bool,
     ) -> Option<Edit> {
@@ -283,7 +307,7 @@ impl<C: Default> Registry<C> {
             let changed = edit(&mut record);
             if changed {
                 record.action = Action::Modified;
-                record.override_ms = now.wall_ms.max(record.override_ms + 1);
+                record.override_ms = stamp(record.override_ms, origin, now);
                 record.dirty_ms = record.dirty_ms.max(dirty_ms.unwrap_or(0));
                 if record.status == Status::Up && record.up_ms == 0 {
                     record.up_ms = now.wall_ms;
@@ -301,7 +325,7 @@ impl<C: Default> Registry<C> {
         self.change(app, |application| {
             let Some(lease) = application.leases.get_mut(id) else { return };
             if lease.record.overridden != status && status != Status::Unknown {
-                let override_ms = now.wall_ms.max(lease.record.override_ms + 1);
+                let override_ms = stamp(lease.record.override_ms, Origin::Peer, now);
                 let record = Record { overridden: status, override_ms, ..Record::clone(&lease.record) };
                 self.amend(lease, record, now);
             }
@@ -323,8 +347,8 @@ impl<C: Default> Registry<C> {
             let metadata = self.edited(&old.instance.metadata, edits)?;
             let instance = Instance { metadata: metadata.into(), ..Instance::clone(&old.instance) };
             let override_ms = now.wall_ms.max(old.override_ms + 1);
-            let mut record = self.record(Arc::new(instance), Some(&old), override_ms, Origin::Peer, now);
-            record.status = old.status;
+            let shown = [old.status, old.overridden];
+            let record = self.record(Arc::new(instance), shown, Some(&old), override_ms, Origin::Peer, now);
             let record = self.enter(application, record, ChangeKind::Replaced, heard, now);
             Ok(Some(Change { kind: ChangeKind::Replaced, record }))
         })
@@ -387,5 +411,31 @@ impl<C: Default> Registry<C> {
     /// Renewals since the last call of [`Self::tick`].
     pub(super) fn take_received(&self) -> u64 {
         self.received.swap(0, Relaxed)
+    }
+}
+
+fn overrides(record: &mut Record, status: Status) -> bool {
+    // As the original, so that both sides of a mixed cluster show the same.
+    if record.status == status {
+        return false;
+    }
+    (record.overridden, record.status) = (status, status);
+    true
+}
+
+fn unoverrides(record: &mut Record, status: Status) -> bool {
+    if record.overridden == Status::Unknown {
+        return false;
+    }
+    (record.overridden, record.status) = (Status::Unknown, status);
+    true
+}
+
+/// The stamp of an override that follows one of `before_ms`. A Java peer tells every node of a cluster for itself, and all
+/// have to stamp alike, whatever their clocks: else the same record is of another version on each.
+fn stamp(before_ms: u64, origin: Origin, now: Now) -> u64 {
+    match origin {
+        Origin::Client => now.wall_ms.max(before_ms + 1),
+        Origin::Peer => before_ms + 1,
     }
 }

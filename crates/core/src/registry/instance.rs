@@ -253,3 +253,11 @@ pub struct Rank {
     /// Digest of everything shown, so that two different records never tie.
     pub digest: u64,
 }
+
+impl Rank {
+    /// Whether an end of this version ends that one too. The digest chooses between two that live; nodes that a Java peer
+    /// told of one registration hold it with their own times, and a leave is meant for all of them.
+    pub fn ends(&self, other: &Self) -> bool {
+        (self.dirty_ms, self.override_ms) >= (other.dirty_ms, other.override_ms)
+    }
+}

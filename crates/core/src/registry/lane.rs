@@ -52,6 +52,8 @@ pub enum What {
     StatusSet,
     /// Removed an override.
     OverrideCleared,
+    /// Nothing, but the peer does not have the record, or has it otherwise: it is told all of it.
+    Corrected,
 }
 
 /// How a lane behaves.

@@ -19,7 +19,7 @@ use super::listing::Change;
 use super::merge::{End, Merged, News};
 use super::store::Registry;
 use super::survey::{Ended, Sign};
-use super::sync::{Answer, Ask, Exchanged, Greeting, Notice, Reply, Start, Sync, SyncSettings};
+use super::sync::{Answer, Ask, Exchanged, Greeting, Notice, Reply, Start, Sync, SyncSettings, listed};
 
 /// What is known of who the peer is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -175,7 +175,7 @@ impl Link {
 
     fn tell_record<C: Default>(&mut self, registry: &Registry<C>, app: &str, id: &str, now: Now) {
         if let Some((record, heard)) = registry.told(app, id) {
-            self.lane.tell(Told { what: What::Registered, record, heard }, now);
+            self.lane.tell(Told { what: What::Corrected, record, heard }, now);
         }
     }
 
@@ -226,7 +226,13 @@ impl Link {
             }
             Reply::Listed(outcome) => {
                 outcome.told.into_iter().for_each(|told| self.lane.tell(told, now));
-                self.sync.listed(outcome.had_data, now);
+                self.sync.listed(outcome.had_data, outcome.doubtful, now);
+                outcome.changes
+            }
+            Reply::Looked(shown) => {
+                let outcome = listed::settle(registry, shown, now);
+                outcome.told.into_iter().for_each(|told| self.lane.tell(told, now));
+                self.sync.looked(now);
                 outcome.changes
             }
         }

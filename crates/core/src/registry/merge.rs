@@ -145,7 +145,7 @@ impl<C: Default> Registry<C> {
                 Ordering::Greater => Standing::Wanted,
             };
         }
-        match application.tombs.get(&sign.id).filter(|tomb| sign.rank <= tomb.rank) {
+        match application.tombs.get(&sign.id).filter(|tomb| tomb.rank.ends(&sign.rank)) {
             Some(tomb) if tomb.cancelled => Standing::Ended(End::from(tomb)),
             Some(tomb) if tomb.outweighs(heard) => Standing::Void,
             _ => Standing::Wanted,
@@ -202,7 +202,7 @@ impl<C: Default> Registry<C> {
             // A version not seen before was heard of when its lease began, whatever its stamp.
             heard = if provisional { heard } else { heard.max(lease.heard()) };
         } else {
-            if let Some(tomb) = application.tombs.get(&id).filter(|tomb| rank <= tomb.rank) {
+            if let Some(tomb) = application.tombs.get(&id).filter(|tomb| tomb.rank.ends(&rank)) {
                 if tomb.cancelled {
                     return Merged::Ended(End::from(tomb));
                 }
@@ -230,7 +230,7 @@ impl<C: Default> Registry<C> {
         self.change(app, |application| {
             if let Some(lease) = application.leases.get(id) {
                 let known = lease.record.rank();
-                if known > end.rank {
+                if !end.rank.ends(&known) {
                     return Merged::Outranked(known);
                 }
                 let change = self.leave(application, id, ChangeKind::Cancelled, now).expect("just seen");
@@ -242,7 +242,9 @@ impl<C: Default> Registry<C> {
                 return Merged::Changed(change);
             }
             let known = application.tombs.get(id);
-            if known.is_some_and(|tomb| tomb.rank > end.rank || (tomb.rank == end.rank && tomb.cancelled)) {
+            let is_known =
+                |tomb: &Tomb| !end.rank.ends(&tomb.rank) || (tomb.cancelled && tomb.rank.ends(&end.rank));
+            if known.is_some_and(is_known) {
                 return Merged::Same;
             }
             let End { rank, stamp_ms, duration_s } = end;

@@ -8,7 +8,7 @@
 //! Leases that fade, because heartbeats do not come through from the node that gets them, are named with every round; a
 //! peer that heard of them later says so. That bridges a cut between two nodes as long as a third sees both.
 //!
-//! A round with a Java peer reads its whole list ([`listed`]).
+//! A round with a Java peer reads its whole list, and asks again for whom both sides show differently ([`listed`]).
 
 pub mod listed;
 mod serve;
@@ -53,6 +53,8 @@ pub enum Ask {
         /// Whether this is the first round with the peer.
         first: bool,
     },
+    /// Show me these alone, as they are at this moment (Java peers).
+    Look(Vec<listed::Key>),
 }
 
 /// What a node holds of some buckets.
@@ -77,6 +79,8 @@ pub enum Reply {
     Exchanged(Exchanged),
     /// To [`Ask::List`]: what comparing the list came to.
     Listed(listed::Outcome),
+    /// To [`Ask::Look`]: those of them that the peer has.
+    Looked(Vec<listed::Shown>),
 }
 
 /// Who a peer is.
@@ -145,6 +149,7 @@ enum Phase {
     Compare,
     Exchange(VecDeque<Vec<u16>>),
     List,
+    Look(Vec<listed::Key>),
 }
 
 /// The rounds with one peer: which question is next, and when.
@@ -197,6 +202,7 @@ impl Sync {
             }
             Phase::Exchange(left) => Ask::Exchange(holdings(registry, left.front()?, now)),
             Phase::List => Ask::List { first: self.start.is_none() },
+            Phase::Look(doubtful) => Ask::Look(doubtful.clone()),
         };
         self.last_number += 1;
         self.asked = Some(self.last_number);
@@ -258,15 +264,29 @@ impl Sync {
         }
     }
 
-    /// The peer's list was dealt with.
-    pub fn listed(&mut self, had_data: bool, now: Now) {
+    /// The peer's list was dealt with, but for who is doubtful.
+    pub fn listed(&mut self, had_data: bool, doubtful: Vec<listed::Key>, now: Now) {
         self.had_data = had_data;
+        self.started();
+        if doubtful.is_empty() {
+            self.done(now);
+        } else {
+            self.phase = Phase::Look(doubtful);
+        }
+    }
+
+    /// The doubtful were dealt with.
+    pub fn looked(&mut self, now: Now) {
         self.done(now);
     }
 
-    fn done(&mut self, now: Now) {
+    fn started(&mut self) {
         let start = if self.had_data { Start::Data } else { Start::Nothing };
         self.start.get_or_insert(start);
+    }
+
+    fn done(&mut self, now: Now) {
+        self.started();
         self.failures = 0;
         self.phase = Phase::Greet;
         let interval = self.settings.interval_ms.max(2);

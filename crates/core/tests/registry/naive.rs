@@ -45,15 +45,17 @@ impl Naive {
         }
         let old = self.live.get(&key).cloned();
         let dirty = old.as_ref().map_or(0, |old| old.dirty).max(told.dirty_ms);
+        let mut claims = [told.status, told.overridden];
         if let Some(old) = old.as_ref().filter(|old| old.dirty > told.dirty_ms) {
             told = old.told.clone();
+            claims = [old.shown, old.overridden];
         }
         let mut overridden = old.as_ref().map_or(Status::Unknown, |old| old.overridden);
         if overridden == Status::Unknown {
-            overridden = told.overridden;
+            overridden = claims[1];
         }
         let existing = old.as_ref().map(|old| old.shown);
-        let shown = self.chain(told.status, overridden, existing, from_peer);
+        let shown = self.chain(claims[0], overridden, existing, from_peer);
         let mut up_s = old.as_ref().and_then(|old| old.up_s);
         if shown == Status::Up && up_s.is_none() {
             up_s = Some(self.now_s);

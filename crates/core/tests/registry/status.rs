@@ -60,7 +60,10 @@ fn an_override_holds_through_registrations_but_a_sick_instance_is_believed() {
     let mut sick = instance("CART", "a", 9);
     sick.status = Down;
     register(&registry, sick, s(3));
-    assert_eq!(registry.set_override("CART", "a", Down, None, s(4)).unwrap().told(What::StatusSet), What::Renewed);
+    assert_eq!(
+        registry.set_override("CART", "a", Down, None, s(4)).unwrap().told(What::StatusSet),
+        What::Renewed
+    );
     let edit = registry.clear_override("CART", "a", Some(Up), None, s(9)).unwrap();
     assert_eq!(edit.told(What::OverrideCleared), What::OverrideCleared);
     let record = edit.change.record;
@@ -147,5 +150,45 @@ fn each_change_of_an_override_outranks_the_one_before_even_within_a_millisecond(
         let rank = edit.unwrap().change.record.rank();
         assert!(rank > last, "step {step}");
         last = rank;
+    }
+}
+
+/// A Java peer tells each node of a cluster; their clocks differ, and what they hold must not.
+#[test]
+fn what_a_java_peer_did_to_an_override_is_of_one_version_on_all_nodes() {
+    let hear = |clock_s: u64| {
+        let registry = registry();
+        register(&registry, instance("CART", "a", 1), s(0));
+        let set = registry.hear_override("CART", "a", Down, None, s(clock_s)).unwrap().change.record;
+        let cleared = registry.hear_cleared("CART", "a", Some(Up), None, s(clock_s)).unwrap().change.record;
+        registry.note_override("CART", "a", OutOfService, s(clock_s));
+        assert!(set.rank() < cleared.rank());
+        // An operator here has the last word.
+        let ours = registry.set_override("CART", "a", Down, None, s(clock_s)).unwrap().change.record;
+        assert_eq!(ours.override_ms, s(clock_s).wall_ms);
+        [set.rank(), cleared.rank()]
+    };
+    assert_eq!(hear(1), hear(200));
+}
+
+/// A Java peer's description shows the override of its time.
+#[test]
+fn an_override_that_was_removed_does_not_come_back_with_the_description_it_came_with() {
+    let peer = |override_status| {
+        let registry = registry();
+        let mut shown = instance("CART", "a", 5);
+        (shown.status, shown.overridden) = (override_status, override_status);
+        registry.register(shown, Origin::Peer, s(0)).unwrap();
+        registry.clear_override("CART", "a", Some(Up), None, s(1)).unwrap();
+        registry
+    };
+    for status in [Down, OutOfService] {
+        let registry = peer(status);
+        registry.set_metadata("CART", "a", &[("key", Some("value"))], s(2)).unwrap();
+        let record = listed(&registry, "CART", "a").unwrap();
+        assert_eq!((record.status, record.overridden), (Up, Unknown), "metadata, {status}");
+        let registry = peer(status);
+        let record = register(&registry, instance("CART", "a", 4), s(2)).record;
+        assert_eq!((record.status, record.overridden, record.dirty_ms), (Up, Unknown, 5), "stale, {status}");
     }
 }

@@ -75,6 +75,8 @@ pub(super) struct Entry {
     register: bool,
     /// An override was set or removed.
     status: bool,
+    /// What the peer shows now is not what was told before.
+    doubtful: bool,
     /// It is gone now, and nothing else counts.
     gone: bool,
 }
@@ -87,8 +89,9 @@ impl Entry {
             heard,
             since_mono: now.mono_ms,
             left: false,
-            register: what == What::Registered,
+            register: matches!(what, What::Registered | What::Corrected),
             status: matches!(what, What::StatusSet | What::OverrideCleared),
+            doubtful: what == What::Corrected,
             gone: what == What::Cancelled,
         }
     }
@@ -99,7 +102,18 @@ impl Entry {
 
     /// Whether an answer "unknown" means that the peer needs the record.
     pub(super) fn wants_record(&self) -> bool {
-        !self.gone && !self.register
+        !self.gone && !self.register && !self.needs_all()
+    }
+
+    /// Whether a Java server has to be told everything, whatever it shows now: an override that it has already outdoes the
+    /// one in a registration, one that it lacks is taken from there, and one that shows already is not set.
+    fn needs_all(&self) -> bool {
+        let hidden = self.record.overridden != Status::Unknown && !self.is_overridden();
+        self.doubtful || (self.status && (self.register || hidden))
+    }
+
+    fn is_overridden(&self) -> bool {
+        self.record.overridden != Status::Unknown && self.record.overridden == self.record.status
     }
 
     /// This, and then `later`.
@@ -117,6 +131,7 @@ impl Entry {
             // Who came back is new to the peer, whatever it was that made us hear of it.
             register: later.register || self.gone || (self.register && !later.left),
             status: later.status || (self.status && !came_back),
+            doubtful: later.doubtful || (self.doubtful && !came_back),
             gone: false,
             record: later.record,
         }
@@ -149,22 +164,22 @@ impl Entry {
             return say(Kind::Register);
         }
         if self.left {
+            // With the instance its override is gone, so that the registration brings the one that there is now.
             say(Kind::Cancel);
-        }
-        let Record { status, overridden, .. } = &*self.record;
-        // A Java server shows an override from when it hears of it until the next registration. So an instance that
-        // registered after it, as one that cannot serve, has to be told after it.
-        let outspoken = *overridden != Status::Unknown && status != overridden;
-        if self.status && outspoken {
-            say(Kind::StatusUpdate);
             return say(Kind::Register);
         }
-        if self.register {
+        if self.needs_all() {
+            say(Kind::DeleteStatusOverride);
             say(Kind::Register);
-        }
-        if self.status {
-            let cleared = *overridden == Status::Unknown;
-            say(if cleared { Kind::DeleteStatusOverride } else { Kind::StatusUpdate });
+            if self.is_overridden() {
+                say(Kind::StatusUpdate);
+            }
+        } else if self.register {
+            say(Kind::Register);
+        } else if self.record.overridden == Status::Unknown {
+            say(Kind::DeleteStatusOverride);
+        } else {
+            say(Kind::StatusUpdate);
         }
     }
 }

@@ -31,6 +31,7 @@ fn told(what: char, id: &str, version: u64, now: Now) -> Told {
         'H' => (What::Renewed, Status::Unknown),
         'C' => (What::Cancelled, Status::Unknown),
         'S' => (What::StatusSet, Status::OutOfService),
+        'A' => (What::Corrected, Status::Unknown),
         _ => (What::OverrideCleared, Status::Unknown),
     };
     Told { what, record: record(id, version, overridden), heard: Heard::now(now) }
@@ -68,18 +69,24 @@ fn of_each_instance_the_latest_state_is_told() {
         ("X", "R", "X"),
         ("SX", "R", "X"),
         ("XS", "R", "S"),
-        ("RS", "R", "RS"),
-        ("SR", "R", "RX"),
-        ("RSH", "R", "RX"),
+        ("RS", "R", "XRS"),
+        ("SR", "R", "XR"),
+        ("RSH", "R", "XR"),
         ("C", "C", "C"),
         ("RC", "C", "C"),
         ("RSHC", "C", "C"),
         ("CR", "R", "CR"),
         ("CRC", "C", "C"),
-        ("CRS", "R", "CRS"),
+        ("CRS", "R", "CR"),
         ("SCR", "R", "CR"),
         ("CRCR", "R", "CR"),
         ("CH", "R", "CR"),
+        ("A", "R", "XR"),
+        ("HA", "R", "XR"),
+        ("AH", "R", "XR"),
+        ("AC", "C", "C"),
+        ("CA", "R", "CR"),
+        ("ACR", "R", "CR"),
     ] {
         for (dialect, expect) in [(Dialect::Synod, synod), (Dialect::Eureka, eureka)] {
             let mut lane = lane(LaneSettings::default());
@@ -95,16 +102,29 @@ fn of_each_instance_the_latest_state_is_told() {
     }
 }
 
-/// Java applies one after the other: what was said last is what it shows.
+/// `eureka.md` 3.1, 3.5: a registration does not change an override that is there, setting one does nothing where it shows.
 #[test]
-fn an_override_that_does_not_show_is_told_before_the_registration_that_outdid_it() {
-    for (status, expect) in [(Status::OutOfService, "RS"), (Status::Down, "SR")] {
-        let record = Record { status, ..Record::clone(&record("a", 2, Status::OutOfService)) };
+fn a_java_server_is_told_all_where_it_cannot_be_known_what_it_makes_of_less() {
+    for (events, status, expect) in [
+        ("S", Status::OutOfService, "S"),
+        ("S", Status::Down, "XR"),
+        ("SR", Status::OutOfService, "XRS"),
+        ("SR", Status::Down, "XR"),
+        ("A", Status::OutOfService, "XRS"),
+        ("A", Status::Down, "XR"),
+    ] {
         let mut lane = lane(LaneSettings::default());
-        lane.tell(told('S', "a", 1, at(0)), at(0));
-        let told = Told { what: What::Registered, record: Arc::new(record), heard: Heard::now(at(0)) };
-        lane.tell(told, at(0));
-        assert_eq!(said(&lane.poll(Dialect::Eureka, at(50)).unwrap().items), expect, "{status}");
+        for event in events.chars() {
+            let Told { what, .. } = told(event, "a", 1, at(0));
+            let record = Record { status, ..Record::clone(&record("a", 1, Status::OutOfService)) };
+            lane.tell(Told { what, record: Arc::new(record), heard: Heard::now(at(0)) }, at(0));
+        }
+        let batch = lane.poll(Dialect::Eureka, at(0)).unwrap();
+        assert_eq!(said(&batch.items), expect, "{events} {status}");
+        // Nobody to remove an override from, and then the whole record: nothing is missing there.
+        let verdicts = vec![Verdict::Unknown; batch.items.len()];
+        let unknown = lane.answered(batch.number, &verdicts, at(0)).unwrap().unknown;
+        assert_eq!(unknown.len(), usize::from(expect == "S"), "{events} {status}");
     }
 }
 
@@ -166,12 +186,12 @@ fn a_batch_has_its_limit_in_the_order_of_waiting_and_a_share_for_heartbeats() {
 fn an_instance_is_never_torn_between_two_batches() {
     let mut lane = lane(LaneSettings { batch_max: 5, ..LaneSettings::default() });
     for (version, id) in (1..).zip(["a", "b"]) {
-        for what in ['C', 'R', 'S'] {
+        for what in ['R', 'S'] {
             lane.tell(told(what, id, version, at(0)), at(0));
         }
     }
     let batch = lane.poll(Dialect::Eureka, at(0)).unwrap();
-    assert_eq!((ids(&batch).as_str(), said(&batch.items).as_str()), ("a a a", "CRS"));
+    assert_eq!((ids(&batch).as_str(), said(&batch.items).as_str()), ("a a a", "XRS"));
     lane.answered(batch.number, &[Verdict::Done; 3], at(0)).unwrap();
     assert_eq!(ids(&lane.poll(Dialect::Eureka, at(0)).unwrap()), "b b b");
 }

@@ -109,7 +109,7 @@ impl Cluster {
                 Ask::Hello => Reply::Hello(Greeting::Synod { id: name(to).into(), name: "some node".into() }),
                 Ask::Compare { fading } => Reply::Compared(compare(theirs, &fading, now)),
                 Ask::Exchange(holdings) => Reply::Exchanged(exchange(theirs, &holdings, now).0),
-                Ask::List { .. } => unreachable!("all are Synod nodes"),
+                Ask::List { .. } | Ask::Look(_) => unreachable!("all are Synod nodes"),
             });
         }
         let answered = self.arrives(to, from);

@@ -9,7 +9,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use serde::Serialize;
 use synod_core::registry::lane::{Batch, Dialect, Failure};
 use synod_core::registry::link::notice;
-use synod_core::registry::sync::listed::{self, Outcome};
+use synod_core::registry::sync::listed::{self, Key, Outcome, Shown};
 use synod_core::registry::sync::{Answer, Ask, Greeting, Notice, Reply};
 use synod_wire::eureka::DecodeError;
 use synod_wire::peer::{self as wire, Message};
@@ -175,6 +175,7 @@ impl Carrier<'_> {
                 Reply::Exchanged(synod::exchanged_in(exchanged))
             }
             Ask::List { first } => Reply::Listed(self.list(first).await?),
+            Ask::Look(doubtful) => Reply::Looked(self.look(&doubtful).await?),
         })
     }
 
@@ -219,6 +220,22 @@ impl Carrier<'_> {
         let compared: Result<Outcome, DecodeError> =
             compared.map_err(|error| Trouble::new(Failure::Refused, error.to_string()))?;
         compared.map_err(|error| Trouble::new(Failure::Refused, format!("the whole list: {error}")))
+    }
+
+    /// Asks for instances one by one; whom the peer does not have or cannot show is left out.
+    async fn look(&self, doubtful: &[Key]) -> Result<Vec<Shown>, Trouble> {
+        let target = &self.peer.target;
+        let mut found = Vec::new();
+        for (app, id) in doubtful {
+            let url = format!("{}{}", target.url, eureka::path(app, id));
+            let answered =
+                self.client.send(target, Method::GET, &url, &eureka::headers(), Vec::new(), 1).await?;
+            if answered.status.is_success() {
+                let now = self.node.clock.now();
+                found.extend(eureka::one(&answered.body, self.lease_duration_s(), now));
+            }
+        }
+        Ok(found)
     }
 
     async fn post<M: Message>(&self, path: &str, message: &impl Serialize) -> Result<M, Trouble> {

@@ -1,14 +1,18 @@
-//! The dialect of Java peers: batches as in section 4 of `eureka.md`, and the whole list.
+//! The dialect of Java peers: batches as in section 4 of `eureka.md`, the whole list, and single instances of it.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use synod_base::time::Now;
 use synod_core::registry::lane::{Item, Kind};
 use synod_core::registry::merge::News;
 use synod_core::registry::sync::Answer;
+use synod_core::registry::sync::listed::Shown;
 use synod_core::registry::{Instance, Status};
-use synod_wire::eureka::{self as wire, ActionKind, BatchItem, DecodeError, ItemAction, ItemAnswer, Limits};
+use synod_wire::eureka::{
+    self as wire, ActionKind, BatchItem, DecodeError, Format, ItemAction, ItemAnswer, Limits,
+};
 
 use super::status_text;
 use crate::registry::convert;
@@ -86,13 +90,43 @@ pub(super) fn answers(body: &[u8], lease_duration_s: u32, now: Now) -> Result<Ve
 }
 
 /// Reads the whole list of a peer. What is unusable of it is left out.
-pub(super) fn list(body: &[u8], lease_duration_s: u32, now: Now) -> Result<Vec<News>, DecodeError> {
+pub(super) fn list(body: &[u8], lease_duration_s: u32, now: Now) -> Result<Vec<Shown>, DecodeError> {
     let list = wire::decode_applications(body, &Limits::SYNC)?;
     if let Some(first) = list.refused.first() {
         tracing::warn!(count = list.refused.len(), %first, "a peer lists instances that cannot be read");
     }
     let instances = list.applications.iter().flat_map(|application| &application.instances);
-    Ok(instances.filter_map(|instance| news(instance, lease_duration_s, now)).collect())
+    Ok(instances.filter_map(|instance| shown(instance, lease_duration_s, now)).collect())
+}
+
+/// The path below a peer's URL of one instance.
+pub(super) fn path(app: &str, id: &str) -> String {
+    let mut path = "apps".to_owned();
+    for name in [app, id] {
+        path.push('/');
+        for byte in name.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
+                path.push(char::from(byte));
+            } else {
+                write!(path, "%{byte:02X}").expect("a string takes all");
+            }
+        }
+    }
+    path
+}
+
+/// Reads one instance of a peer's; `None` when it cannot be used.
+pub(super) fn one(body: &[u8], lease_duration_s: u32, now: Now) -> Option<Shown> {
+    let instance = wire::decode_instance(body, Format::Json, &Limits::REQUEST).ok()?;
+    shown(&instance, lease_duration_s, now)
+}
+
+fn shown(from: &wire::Instance<'_>, lease_duration_s: u32, now: Now) -> Option<Shown> {
+    Some(Shown {
+        news: news(from, lease_duration_s, now)?,
+        updated_ms: from.last_updated.unwrap_or(0),
+        edited: from.action == Some(wire::Action::Modified),
+    })
 }
 
 fn news(from: &wire::Instance<'_>, lease_duration_s: u32, now: Now) -> Option<News> {
@@ -227,6 +261,24 @@ mod tests {
         });
         assert_eq!(words.collect::<Vec<_>>(), ["Done", "Unknown", "Refused", "Refused", "REP/r1@7"]);
         assert!(answers(b"{}", 90, NOW).is_err());
+    }
+
+    #[test]
+    fn one_instance_is_asked_for_by_its_name_and_read_as_it_is_shown() {
+        assert_eq!(path("CART", "host:cart:80"), "apps/CART/host:cart:80");
+        assert_eq!(path("A B", "ü/%"), "apps/A%20B/%C3%BC%2F%25");
+        for (action, edited) in [("ADDED", false), ("MODIFIED", true)] {
+            let body = format!(
+                r#"{{"instance":{{"instanceId":"r1","app":"REP","hostName":"h","ipAddr":"i","status":"DOWN",
+                "overriddenStatus":"OUT_OF_SERVICE","dataCenterInfo":{{"@class":"x","name":"MyOwn"}},
+                "lastUpdatedTimestamp":"9","lastDirtyTimestamp":"7","actionType":"{action}"}}}}"#
+            );
+            let shown = one(body.as_bytes(), 90, NOW).unwrap();
+            assert_eq!((shown.updated_ms, shown.edited), (9, edited));
+            let News { status, overridden, dirty_ms, .. } = shown.news;
+            assert_eq!((status, overridden, dirty_ms), (Status::Down, Status::OutOfService, 7));
+        }
+        assert!(one(b"<html>", 90, NOW).is_none());
     }
 
     #[test]
