@@ -6,6 +6,7 @@
 
 pub mod canary;
 pub mod client;
+pub mod databases;
 pub mod golden;
 pub mod gzip;
 pub mod http;
@@ -19,6 +20,7 @@ pub mod tools;
 pub mod wait;
 
 pub use client::Client;
+pub use databases::{MariaDb, Postgres};
 pub use http::{Connection, Reply, Request};
 pub use instance::Instance;
 pub use java::JavaServer;

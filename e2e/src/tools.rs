@@ -45,11 +45,19 @@ pub fn java(name: &str) -> Command {
     command
 }
 
-/// A command that runs the Python client.
+/// A command that runs the Python client of Eureka.
 ///
 /// # Panics
-/// Python is missing, or its packages cannot be installed.
+/// As [`python_program`].
 pub fn python() -> Command {
+    python_program("client.py")
+}
+
+/// A command that runs a program of `e2e/python` among the packages it needs.
+///
+/// # Panics
+/// Python is missing, or the packages cannot be installed.
+pub fn python_program(name: &str) -> Command {
     let folder = sources("python");
     let home = built().join("python");
     let interpreter = home.join("bin/python");
@@ -62,8 +70,23 @@ pub fn python() -> Command {
         run(pip.arg(folder.join("requirements.txt")));
     });
     let mut command = Command::new(interpreter);
-    command.arg("-B").arg(folder.join("client.py"));
+    command.arg("-B").arg(folder.join(name));
     command
+}
+
+/// A command that runs the program of `e2e/go/NAME`.
+///
+/// # Panics
+/// Go is missing, or the build fails.
+pub fn go(name: &str) -> Command {
+    let folder = sources("go").join(name);
+    let program = built().join(name);
+    ensure(&format!("go-{name}"), std::slice::from_ref(&folder), &program, || {
+        need("go", "version", "golang-go");
+        let mut go = Command::new("go");
+        run(go.current_dir(&folder).args(["build", "-trimpath", "-o"]).arg(&program).arg("."));
+    });
+    Command::new(program)
 }
 
 /// A command that runs the JavaScript client.

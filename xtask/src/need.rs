@@ -30,6 +30,18 @@ pub(crate) const PYTHON_VENV: Need = Need {
 pub(crate) const JAVA: Need =
     Need { name: "javac", probe: &["javac", "-version"], package: "default-jdk-headless" };
 pub(crate) const MAVEN: Need = Need { name: "mvn", probe: &["mvn", "--version"], package: "maven" };
+pub(crate) const GO: Need = Need { name: "go", probe: &["go", "version"], package: "golang-go" };
+// Debian keeps the server's programs out of the path, and so does it for whoever is not root.
+pub(crate) const POSTGRES: Need = Need {
+    name: "postgresql",
+    probe: &["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb && psql --version"],
+    package: "postgresql",
+};
+pub(crate) const MARIADB: Need = Need {
+    name: "mariadb-server",
+    probe: &["sh", "-c", "test -x /usr/sbin/mariadbd && command -v mariadb-install-db && mariadb --version"],
+    package: "mariadb-server",
+};
 
 /// Makes every need available before the first suite starts, so that a long run does not end at its last step.
 ///

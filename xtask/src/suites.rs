@@ -54,7 +54,7 @@ pub(crate) const SUITES: &[Suite] = &[
             console::npm(run.root, &["run", "test:node"]),
         ])
     }),
-    tests("e2e", &[need::NODE, need::NPM, need::PYTHON, need::PYTHON_VENV, need::JAVA, need::MAVEN], |run| {
+    tests("e2e", E2E, |run| {
         run.all(&mut [
             cargo(run.root, &["build", "--locked", "--profile", "e2e", "-p", "synod"]),
             cargo(run.root, &["test", "--locked", "-p", "synod-e2e", "--no-fail-fast"]),
@@ -62,6 +62,19 @@ pub(crate) const SUITES: &[Suite] = &[
     }),
     Suite { long: true, ..tests("sim-long", &[], sim_long) },
     Suite { long: true, ..tests("fuzz-long", &[need::CXX], |run| fuzz::run(run.root, 60)) },
+];
+
+/// The languages of the clients, and the databases of the participants.
+const E2E: &[Need] = &[
+    need::NODE,
+    need::NPM,
+    need::PYTHON,
+    need::PYTHON_VENV,
+    need::JAVA,
+    need::MAVEN,
+    need::GO,
+    need::POSTGRES,
+    need::MARIADB,
 ];
 
 /// Thousands of seeds instead of a hundred.
