@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use prometheus_client::metrics::counter::Counter;
+
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_dir::NodeId;
@@ -40,6 +42,8 @@ pub struct Node {
     pub metrics: metrics::Registry,
     /// Requests answered.
     pub http: HttpMetrics,
+    /// Changes and heartbeats that peers told.
+    pub from_peers: Counter,
     /// Connections of the HTTP listener.
     pub net: NetMetrics,
     /// Bounds on the body of a request.
@@ -61,11 +65,15 @@ impl Node {
         let mut metrics = metrics::registry(clock.now().wall_ms);
         let name = if config.node.name.is_empty() { host_name() } else { config.node.name.clone() };
         let own = own_instance(&config, http.port());
+        let from_peers = Counter::default();
+        let help = "Changes and heartbeats that peers told";
+        metrics.register("peer_items_received", help, from_peers.clone());
         let registry = Arc::new(Registry::new(&config.registry, clock.clone(), own, seed()));
         metrics.register_collector(Box::new(RegistryMetrics::new(Arc::clone(&registry))));
         metrics.register_collector(Box::new(PeerMetrics::new(Arc::clone(&registry))));
         Self {
             http: HttpMetrics::new(&mut metrics),
+            from_peers,
             net: NetMetrics::new(&mut metrics),
             tls: Arc::new(tls),
             registry,

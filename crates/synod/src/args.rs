@@ -70,6 +70,9 @@ pub(crate) struct Target {
     /// The node's base URL
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8761")]
     pub(crate) server: String,
+    /// Certificate authorities trusted besides the system's, if the URL is an https one
+    #[arg(long, value_name = "FILE", default_value = "", hide_default_value = true)]
+    pub(crate) tls_roots: String,
     /// Print the API's JSON
     #[arg(long)]
     pub(crate) json: bool,

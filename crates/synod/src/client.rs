@@ -1,14 +1,14 @@
-//! One request to a node's native API, over plain HTTP.
+//! One request to a node's native API.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use http::{Method, Request, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::TcpStream;
+use synod_server::net::tls::{Connector, Trust};
 
 /// How long connecting and one answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -17,21 +17,26 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// A node, by its base URL.
 pub(crate) struct Client {
+    connector: Connector,
+    /// Scheme, host and port.
+    origin: http::Uri,
     authority: String,
     /// What comes before `/v1`, without a slash at its end.
     prefix: String,
 }
 
 impl Client {
-    /// Understands `http://host[:port][/prefix]`.
-    pub(crate) fn new(url: &str) -> anyhow::Result<Self> {
+    /// Understands `http://host[:port][/prefix]`, and `https` likewise; `roots` is a file as `tls.roots` names one, or empty.
+    pub(crate) fn new(url: &str, roots: &str) -> anyhow::Result<Self> {
         let url = url.parse::<http::Uri>().with_context(|| format!("\"{url}\" is not a URL"))?;
-        let (Some("http"), Some(authority)) = (url.scheme_str(), url.authority()) else {
+        let (Some(scheme @ ("http" | "https")), Some(authority)) = (url.scheme_str(), url.authority()) else {
             bail!("\"{url}\" is not a URL of the form http://host:port");
         };
-        let port = authority.port_u16().unwrap_or(80);
+        let port = authority.port_u16().unwrap_or(if scheme == "http" { 80 } else { 443 });
         let authority = format!("{}:{port}", authority.host());
-        Ok(Self { authority, prefix: url.path().trim_end_matches('/').to_owned() })
+        let origin = format!("{scheme}://{authority}/").parse()?;
+        let connector = Connector::new(TIMEOUT, Arc::new(Trust::new(roots)?));
+        Ok(Self { connector, origin, authority, prefix: url.path().trim_end_matches('/').to_owned() })
     }
 
     /// Sends one request and reads the JSON of its answer; an empty answer is `null`.
@@ -50,8 +55,9 @@ impl Client {
 
     async fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         let unreachable = || format!("cannot reach {}; is a node running there?", self.authority);
-        let stream = TcpStream::connect(&self.authority).await.with_context(unreachable)?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let connected = self.connector.connect(self.origin.clone()).await;
+        let stream = connected.map_err(anyhow::Error::from_boxed).with_context(unreachable)?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
         let body = body.map_or_else(Vec::new, |body| body.to_string().into_bytes());
         let request = Request::builder()
             .method(method)
@@ -110,10 +116,11 @@ mod tests {
 
     #[test]
     fn base_urls() {
-        let parts = |url| Client::new(url).map(|client| (client.authority, client.prefix)).ok();
+        let parts = |url| Client::new(url, "").map(|client| (client.authority, client.prefix)).ok();
         assert_eq!(parts("http://a:1/"), Some(("a:1".into(), "".into())));
         assert_eq!(parts("http://[::1]/synod/"), Some(("[::1]:80".into(), "/synod".into())));
-        for bad in ["", "a", "https://a", "/v1", "http://"] {
+        assert_eq!(parts("https://a"), Some(("a:443".into(), "".into())));
+        for bad in ["", "a", "ftp://a", "/v1", "http://"] {
             assert_eq!(parts(bad), None, "{bad:?}");
         }
     }

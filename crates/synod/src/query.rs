@@ -14,7 +14,7 @@ const PAGE: usize = 500;
 pub(crate) fn run(command: QueryCommand) -> Result<(), Failure> {
     let target = command.target();
     let json = target.json;
-    let client = Client::new(&target.server).map_err(Failure::usage)?;
+    let client = Client::new(&target.server, &target.tls_roots).map_err(Failure::usage)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(ask(&client, &command))?;
     if json {

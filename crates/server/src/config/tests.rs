@@ -194,3 +194,17 @@ fn every_key_is_rendered_everywhere() {
         assert!(text.contains(&format!("{} = ", key.name)), "{}", key.name);
     }
 }
+
+/// The page for those who come from Eureka names keys; none of them may be another one by now.
+#[test]
+fn keys_that_the_page_on_moving_names_exist() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/from-eureka.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let words = page.split('`').skip(1).step_by(2).map(|code| code.split([' ', '=']).next().unwrap());
+    let ours = ["registry.", "tls.", "http."];
+    let named: BTreeSet<_> = words.filter(|word| ours.iter().any(|part| word.starts_with(part))).collect();
+    assert!(named.len() > 25, "{named:?}");
+    for name in named {
+        assert!(table().iter().any(|key| key.name == name), "{name} is no key");
+    }
+}

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use synod_core::registry::Vip;
-use synod_wire::eureka::Format;
 
 use crate::lists::List;
 use crate::net::Body;
@@ -79,13 +78,8 @@ pub async fn handle(node: &Arc<Node>, request: Request<Incoming>, _peer: SocketA
         (Route::Vip(_), _) => fetch::vip(node, headers, Vip::Plain, app, format).await,
         (Route::SecureVip(_), _) => fetch::vip(node, headers, Vip::Secure, app, format).await,
         (Route::Server, _) => server::status(node, headers, format),
-        (Route::Overrides, _) => match format {
-            Format::Json => server::overrides(node, headers),
-            Format::Xml if head.headers.contains_key(http::header::ACCEPT) => {
-                answer::empty(StatusCode::NOT_ACCEPTABLE, None)
-            }
-            Format::Xml => server::overrides(node, headers),
-        },
+        (Route::Overrides, _) if negotiate::takes_json(headers) => server::overrides(node, headers),
+        (Route::Overrides, _) => answer::empty(StatusCode::NOT_ACCEPTABLE, None),
     }
 }
 

@@ -74,6 +74,7 @@ fn answer(node: &Node, path: &str, body: &[u8]) -> Result<Vec<u8>, DecodeError> 
     let (bytes, changes) = match path {
         "changes" => {
             let notices = synod::changes_in(read(body)?);
+            node.from_peers.inc_by(notices.len() as u64);
             let (answers, changes) = sync::changes(registry.core(), notices, now);
             (wire::encode(&synod::answers_out(&answers)), changes)
         }

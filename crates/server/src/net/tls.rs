@@ -183,10 +183,18 @@ impl Connector {
         tcp.set_connect_timeout(Some(patience));
         Self { tcp, patience, trust }
     }
+
+    /// Connects to the host of a URL.
+    ///
+    /// # Errors
+    /// A [`TlsError`], or what the system says.
+    pub async fn connect(&self, uri: Uri) -> Result<TokioIo<Stream>, BoxError> {
+        self.clone().call(uri).await
+    }
 }
 
 /// Why there is no connection: a [`TlsError`], or what the connector below says.
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Service<Uri> for Connector {
     type Response = TokioIo<Stream>;

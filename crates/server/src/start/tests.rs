@@ -10,7 +10,11 @@ use crate::config::Sources;
 
 fn config(dir: &Path, set: &[&str]) -> Config {
     let mut sources = Sources { data: Some(dir.to_owned()), ..Sources::default() };
-    sources.set = ["http.listen=127.0.0.1:0"].iter().chain(set).map(ToString::to_string).collect();
+    sources.set = ["http.listen=127.0.0.1:0", "face.dtm.http.listen=off"]
+        .iter()
+        .chain(set)
+        .map(ToString::to_string)
+        .collect();
     Config::load(&sources).unwrap()
 }
 
@@ -64,4 +68,30 @@ async fn two_nodes_live_in_one_process_but_not_in_one_directory() {
     assert_eq!(error.exit_code(), 1);
     assert!(error.to_string().starts_with("cannot listen on 127.0.0.1:"));
     first.stop().await;
+}
+
+#[tokio::test]
+async fn what_peers_tell_is_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = start(config(dir.path(), &[]), Clock::system()).await.unwrap();
+    let item = r#"{"appName":"A","id":"a","action":"Heartbeat"}"#;
+    let eureka = format!(r#"{{"replicationList":[{item},{item}]}}"#);
+    let sign = r#"{"app":"A","id":"a","rank":[1,2,3],"stamp_ms":1,"age_ms":1}"#;
+    let synod = format!(r#"{{"items":[{{"heartbeat":{sign}}}]}}"#);
+    for (path, body) in [("/eureka/peerreplication/batch/", eureka), ("/v1/peer/changes", synod)] {
+        let mut stream = TcpStream::connect(running.addresses["http"]).await.unwrap();
+        let head =
+            format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}", body.len());
+        let request =
+            format!("{head}\r\ncontent-type: application/json\r\naccept: application/json\r\n\r\n{body}");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{path}: {answer}");
+    }
+    let metrics = get(&running, "/metrics").await;
+    assert!(metrics.contains("\nsynod_peer_items_received_total 3\n"), "{metrics}");
+    let overrides = get(&running, "/eureka/serverinfo/statusoverrides").await;
+    assert!(overrides.ends_with("\r\n\r\n{}"), "{overrides}");
+    running.stop().await;
 }

@@ -8,10 +8,27 @@ static REPLICATION: HeaderName = HeaderName::from_static("x-netflix-discovery-re
 
 /// The format to answer in: XML unless JSON is preferred; `None` when neither is acceptable (406).
 pub(super) fn format(headers: &HeaderMap) -> Option<Format> {
-    let mut values = headers.get_all(header::ACCEPT).iter().peekable();
-    if values.peek().is_none() {
+    if !headers.contains_key(header::ACCEPT) {
         return Some(Format::Xml);
     }
+    let (json, xml) = wishes(headers);
+    match (json.counts(), xml.counts()) {
+        (false, false) => None,
+        (true, false) => Some(Format::Json),
+        (false, true) => Some(Format::Xml),
+        (true, true) if (json.q, json.exactness) > (xml.q, xml.exactness) => Some(Format::Json),
+        (true, true) => Some(Format::Xml),
+    }
+}
+
+/// Whether JSON will do, for what there is in nothing else.
+pub(super) fn takes_json(headers: &HeaderMap) -> bool {
+    !headers.contains_key(header::ACCEPT) || wishes(headers).0.counts()
+}
+
+/// How much JSON and XML are wanted.
+fn wishes(headers: &HeaderMap) -> (Wish, Wish) {
+    let values = headers.get_all(header::ACCEPT).iter();
     let (mut json, mut xml) = (Wish::NONE, Wish::NONE);
     for range in values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
         let mut parts = range.split(';');
@@ -33,13 +50,7 @@ pub(super) fn format(headers: &HeaderMap) -> Option<Format> {
         json.hear(for_json, q);
         xml.hear(for_xml, q);
     }
-    match (json.counts(), xml.counts()) {
-        (false, false) => None,
-        (true, false) => Some(Format::Json),
-        (false, true) => Some(Format::Xml),
-        (true, true) if (json.q, json.exactness) > (xml.q, xml.exactness) => Some(Format::Json),
-        (true, true) => Some(Format::Xml),
-    }
+    (json, xml)
 }
 
 /// How much a format is wanted: the most exact range that matches it decides.
@@ -153,6 +164,11 @@ mod tests {
             (Some(""), None),
         ] {
             assert_eq!(format(&headers(header::ACCEPT, accept)), expected, "{accept:?}");
+        }
+        for (accept, expected) in
+            [(None, true), (Some("*/*"), true), (Some("application/xml"), false), (Some("text/html"), false)]
+        {
+            assert_eq!(takes_json(&headers(header::ACCEPT, accept)), expected, "{accept:?}");
         }
     }
 

@@ -24,6 +24,7 @@ pub(super) async fn batch(node: &Node, headers: &HeaderMap, body: Incoming) -> R
         Ok(items) => items,
         Err(error) => return refused(StatusCode::BAD_REQUEST, error.to_string()),
     };
+    node.from_peers.inc_by(items.len() as u64);
     let done: Vec<Done> = items.into_iter().map(|item| apply(node, item)).collect();
     let answers: Vec<_> = done.iter().map(Done::answer).collect();
     let mut out = Vec::with_capacity(20 * answers.len() + 32);

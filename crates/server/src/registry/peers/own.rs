@@ -41,7 +41,8 @@ async fn instance(node: &Node, http: SocketAddr) -> Instance {
     let configured = &node.config.registry.own.hostname;
     let host = if configured.is_empty() { host_name() } else { configured.clone() };
     let port = http.port();
-    let url = |path: &str| Some(format!("http://{host}:{port}{path}").into());
+    let authority = authority(&host, port);
+    let url = |path: &str| Some(format!("http://{authority}{path}").into());
     Instance {
         host: host.as_str().into(),
         ip: address(&host, http.ip()).await.to_string().into(),
@@ -57,6 +58,15 @@ async fn instance(node: &Node, http: SocketAddr) -> Instance {
     }
 }
 
+/// Host and port as a URL has them: an IPv6 address stands in brackets.
+fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
 /// Where others reach this node: where it listens, or if that is everywhere, where its name leads.
 async fn address(host: &str, listens: IpAddr) -> IpAddr {
     if !listens.is_unspecified() {
@@ -64,4 +74,18 @@ async fn address(host: &str, listens: IpAddr) -> IpAddr {
     }
     let resolved = tokio::net::lookup_host((host, 0)).await.ok().and_then(|mut addresses| addresses.next());
     resolved.map_or(IpAddr::from([127, 0, 0, 1]), |address| address.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_address_stands_in_brackets() {
+        for (host, expect) in
+            [("n1.test", "n1.test:1"), ("10.0.0.1", "10.0.0.1:1"), ("::1", "[::1]:1"), ("[::1]", "[::1]:1")]
+        {
+            assert_eq!(authority(host, 1), expect);
+        }
+    }
 }

@@ -35,6 +35,7 @@ impl Site {
         std::fs::write(dir.path().join("peers"), "# none yet").unwrap();
         let fixed = [
             "http.listen=127.0.0.1:0",
+            "face.dtm.http.listen=off",
             "registry.self.register=false",
             "registry.peers_refresh=50ms",
             "registry.anti_entropy_interval=200ms",
