@@ -8,6 +8,9 @@ use crate::record::{
 /// Masks are tried until one leaves no sector of the payload zero. Each sector rules out one of them at most.
 const MASKS_MAX: u32 = 1 << 16;
 
+/// Room that an emptied batch gets at most before it is filled again.
+const KEPT_BYTES_MAX: usize = 256 * 1024;
+
 const _: () = assert!(ENTRY_BYTES_MAX / SECTOR < MASKS_MAX as usize);
 
 /// An ordered list of operations that become durable together or not at all.
@@ -151,7 +154,9 @@ impl Batch {
             Header { kind: Kind::Frame, len, sequence, index: self.records, crc: 0, mask: 0, extra: 0 };
         frame.write(&mut self.bytes, seed, offset);
         self.records = 0;
-        std::mem::take(&mut self.bytes)
+        // The next one will be about as large; growing step by step would copy it over and over.
+        let next = Vec::with_capacity(self.bytes.len().min(KEPT_BYTES_MAX));
+        std::mem::replace(&mut self.bytes, next)
     }
 
     /// Lengthens the last record's padding so that the next batch is aligned.

@@ -109,8 +109,10 @@ pub fn is_full(error: &io::Error) -> bool {
 
 /// Bytes of one write of zeros.
 const ZEROS: usize = 256 * 1024;
+/// Zeros are synced this often, so that whoever writes to another file does not queue behind a whole segment of them.
+const SYNC_BYTES: u64 = 1 << 20;
 
-/// Writes zeros.
+/// Writes zeros, durable all but the last of them.
 ///
 /// # Errors
 /// Whatever the system says.
@@ -121,6 +123,9 @@ pub(crate) fn write_zeros(file: &dyn DiskFile, offset: u64, len: u64) -> io::Res
         let part = (offset + len - at).min(ZEROS as u64);
         file.write_at(at, &ZERO[..part as usize])?;
         at += part;
+        if (at - offset).is_multiple_of(SYNC_BYTES) {
+            file.sync_data()?;
+        }
     }
     Ok(())
 }

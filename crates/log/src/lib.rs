@@ -38,6 +38,8 @@
 //! What recovery does with each kind of damage is told in `recover`, and why in `docs/adr/0009-own-log.md`.
 
 pub mod disk;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod inspect;
 pub mod snapshot;
 
@@ -61,14 +63,3 @@ pub use reader::{Entry, Reader};
 pub use record::{ENTRY_BYTES_MAX, Kind, SLOT_BYTES_MAX, SLOTS};
 pub use recover::{Cut, Recovery};
 pub use settings::{Helper, Settings};
-
-#[doc(hidden)]
-pub mod fuzz {
-    //! Entry points for `fuzz/`: decoders that are otherwise reached through a whole log only.
-
-    /// Whether `bytes` are a whole batch at the start of a segment's data.
-    pub fn is_batch(bytes: &[u8]) -> bool {
-        let seed = crate::record::Seed::new(0, 1);
-        crate::record::check_batch(bytes, seed, crate::segment::DATA).is_ok()
-    }
-}
