@@ -33,6 +33,7 @@ pub mod command;
 pub mod drive;
 pub mod mode;
 pub mod model;
+mod newest;
 pub mod outcomes;
 mod sharded;
 pub mod state;
