@@ -1,5 +1,6 @@
 //! The keys of the calls to participants of global transactions.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -32,6 +33,12 @@ settings! {
     pub struct NotifyConfig {
         /// The secret with which notifications are signed; empty: they are not.
         secret: Secret = "notify.secret", Kind::Text, "", "a long random text";
+        /// The pauses between the attempts of a notification that names none; it is given up after the last.
+        schedule: Vec<Duration> = "notify.schedule", Kind::Pauses,
+            "15s/15s/30s/3m/10m/20m/30m/30m/30m/1h/3h/3h/3h/6h/6h", "15s/15s/30s/3m";
+        /// The same by topic.
+        schedules: BTreeMap<String, Vec<Duration>> = "notify.schedules", Kind::Schedules,
+            "", "orders=15s/15s/30s/3m,bills=1m/1h/1d";
     }
 }
 

@@ -54,6 +54,10 @@ pub enum Kind {
     },
     /// A number from 0 to 1.
     Ratio,
+    /// Pauses between attempts, separated by slashes.
+    Pauses,
+    /// Pauses by name, listed like texts.
+    Schedules,
 }
 
 /// Any length of time.
@@ -82,6 +86,8 @@ impl Kind {
             Self::Urls => "URLs",
             Self::Address { .. } => "address",
             Self::Ratio => "ratio",
+            Self::Pauses => "pauses",
+            Self::Schedules => "schedules",
         }
     }
 
@@ -106,6 +112,10 @@ impl Kind {
                 "an address such as \"127.0.0.1:8761\" (port 0: any free one)".into()
             }
             Self::Ratio => "a number from 0 to 1".into(),
+            Self::Pauses => {
+                "durations above zero separated by slashes, such as \"15s/30s/3m\"; at most 100".into()
+            }
+            Self::Schedules => "a list of names with pauses, such as \"orders=15s/30s/3m\"".into(),
         }
     }
 }

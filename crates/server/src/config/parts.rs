@@ -109,6 +109,9 @@ settings! {
         keep: Duration = "txn.keep", DURATION, "24h", "7d";
         /// How much room the details of finished transactions may take; the oldest go first.
         details_bytes: usize = "txn.details_bytes", Kind::Size, "256MiB", "4GiB";
+        /// How long a transaction of the native API may stay undecided when it names no timeout: then it is rolled back, and the
+        /// initiator of a message or a workflow is called.
+        timeout: Duration = "txn.timeout", INTERVAL, "30s", "5m";
         /// How long it is remembered at least how a transaction ended; a participant in doubt has to ask within this time.
         outcome_keep: Duration = "txn.outcome_keep", INTERVAL, "1h", "24h";
         /// Remembered outcomes of transactions with an id of their initiator's; one more begin is refused.

@@ -54,6 +54,8 @@ pub fn render_markdown() -> String {
         Kind::Urls,
         Kind::Address { off: true },
         Kind::Ratio,
+        Kind::Pauses,
+        Kind::Schedules,
     ];
     for kind in kinds {
         out += &format!("| {} | {} |\n", kind.name(), kind.expected());

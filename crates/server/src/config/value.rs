@@ -1,5 +1,6 @@
 //! Values of configuration keys: parsing them from text, and handing them out as Rust types.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -8,6 +9,8 @@ use super::Kind;
 
 /// Longest duration any key accepts: ten years, so that sums of instants never overflow.
 const DURATION_MAX: Duration = Duration::from_secs(3650 * 24 * 3600);
+/// Pauses of one schedule.
+const PAUSES_MAX: usize = 100;
 
 /// Where a listener listens, or where something is reached: a host name or IP literal, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +81,8 @@ pub(super) enum Value {
     List(Vec<String>),
     Address(Option<Address>),
     Ratio(f64),
+    Pauses(Vec<Duration>),
+    Schedules(BTreeMap<String, Vec<Duration>>),
 }
 
 /// What a layer wrote; all but text only the file can.
@@ -105,6 +110,7 @@ pub(super) fn parse(kind: Kind, raw: &Raw) -> Option<Value> {
     let text = match (raw, kind) {
         (Raw::Array(items), Kind::List) => return Some(Value::List(items.clone())),
         (Raw::Array(items), Kind::Urls) => return urls(items.iter().map(String::as_str)),
+        (Raw::Array(items), Kind::Schedules) => return schedules(items.iter().map(String::as_str)),
         (Raw::Array(_) | Raw::Nested(_), _) => return None,
         (Raw::Text(text), _) => text.trim(),
     };
@@ -132,6 +138,8 @@ pub(super) fn parse(kind: Kind, raw: &Raw) -> Option<Value> {
             let ratio: f64 = text.parse().ok()?;
             (0.0..=1.0).contains(&ratio).then_some(Value::Ratio(ratio))
         }
+        Kind::Pauses => pauses(text).map(Value::Pauses),
+        Kind::Schedules => schedules(text.split(',')),
     }
 }
 
@@ -159,6 +167,24 @@ fn urls<'t>(items: impl Iterator<Item = &'t str>) -> Option<Value> {
         })
     };
     items.iter().all(is_url).then_some(Value::List(items))
+}
+
+/// Reads pauses such as `15s/30s/3m`.
+fn pauses(text: &str) -> Option<Vec<Duration>> {
+    let pause = |text: &str| parse_duration(text.trim()).filter(|pause| !pause.is_zero());
+    let pauses: Vec<_> = text.split('/').map(pause).collect::<Option<_>>()?;
+    (pauses.len() <= PAUSES_MAX).then_some(pauses)
+}
+
+/// Reads pauses by name, such as `orders=15s/30s`.
+fn schedules<'t>(items: impl Iterator<Item = &'t str>) -> Option<Value> {
+    let items = items.map(str::trim).filter(|item| !item.is_empty());
+    let schedule = |item: &str| {
+        let (name, text) = item.split_once('=')?;
+        let name = name.trim();
+        if name.is_empty() { None } else { Some((name.to_owned(), pauses(text)?)) }
+    };
+    items.map(schedule).collect::<Option<_>>().map(Value::Schedules)
 }
 
 /// Reads a duration: whole numbers of `ms`, `s`, `m`, `h` or `d`. The unit is never guessed.
@@ -217,6 +243,8 @@ from_value! {
     Address: Value::Address(Some(value)) => Some(value.clone());
     Option<Address>: Value::Address(value) => Some(value.clone());
     f64: Value::Ratio(value) => Some(*value);
+    Vec<Duration>: Value::Pauses(value) => Some(value.clone());
+    BTreeMap<String, Vec<Duration>>: Value::Schedules(value) => Some(value.clone());
 }
 
 #[cfg(test)]
@@ -284,6 +312,21 @@ mod tests {
                 && !loopback("10.0.0.1:1")
                 && !loopback("example.org:1")
         );
+    }
+
+    #[test]
+    fn schedules_are_pauses_by_name() {
+        let pauses = |seconds: &[u64]| seconds.iter().map(|s| Duration::from_secs(*s)).collect::<Vec<_>>();
+        assert_eq!(text(Kind::Pauses, "15s/3m / 1h"), Some(Value::Pauses(pauses(&[15, 180, 3_600]))));
+        for bad in ["", "15", "15s/", "0s", "15s,3m", &vec!["1s"; PAUSES_MAX + 1].join("/")] {
+            assert_eq!(text(Kind::Pauses, bad), None, "{bad:?}");
+        }
+        let both = BTreeMap::from([("a".to_owned(), pauses(&[1, 2])), ("b".to_owned(), pauses(&[60]))]);
+        assert_eq!(text(Kind::Schedules, "a=1s/2s, b = 1m,"), Some(Value::Schedules(both)));
+        assert_eq!(text(Kind::Schedules, ""), Some(Value::Schedules(BTreeMap::new())));
+        for bad in ["a", "=1s", "a=", "a=1s/x"] {
+            assert_eq!(text(Kind::Schedules, bad), None, "{bad:?}");
+        }
     }
 
     #[test]
