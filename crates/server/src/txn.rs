@@ -7,10 +7,12 @@
 //! | `driving` | the leader's driver: calls, retries, time-outs |
 //! | `waiters` | who waits for what becomes of a transaction |
 //! | [`details`] | what ended transactions looked like |
+//! | [`ask`] | what the native API asks, over HTTP and over gRPC |
 //! | [`settings`] | what the configuration says about all that |
 //!
 //! Faces use [`Coordinator`] and nothing else.
 
+pub mod ask;
 mod attempts;
 pub mod details;
 mod driving;
@@ -23,6 +25,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use http::HeaderMap;
 use synod_base::time::Now;
 use synod_base::xid::Xid;
 use synod_core::txn::drive::{Attempt, Event, Pause};
@@ -96,11 +99,13 @@ pub struct View {
 pub struct Coordinator {
     clock: Clock,
     machine: Arc<Machine>,
+    replicator: Arc<dyn Replicator>,
     proposer: Proposer,
     waiters: Waiters,
     details: Details,
     notices: mpsc::Sender<Notice>,
     changes: broadcast::Sender<Change>,
+    caller: Caller,
     metrics: TxnMetrics,
 }
 
@@ -156,11 +161,13 @@ impl Coordinator {
         let coordinator = Arc::new(Self {
             clock: clock.clone(),
             machine: Arc::clone(&machine),
+            replicator: Arc::clone(&replicator),
             proposer: Proposer::default(),
             waiters: Waiters::default(),
             details: Details::open(directory, settings.keep_ms, settings.details_bytes)?,
             notices: notices.clone(),
             changes: broadcast::channel(CHANGES_BACKLOG).0,
+            caller: caller.clone(),
             metrics,
         });
         let proposer = coordinator.proposer.clone();
@@ -183,9 +190,25 @@ impl Coordinator {
         self.clock.now()
     }
 
+    /// What of a request's headers travels with all calls of the transaction that it begins: its trace context.
+    pub fn trace(&self, headers: &HeaderMap) -> Vec<(Box<str>, Box<str>)> {
+        self.caller.trace(headers)
+    }
+
     /// Looks at the replicated state. The closure must be short: applying waits for it.
     pub fn read<R>(&self, look: impl FnOnce(&State) -> R) -> R {
         self.machine.read(|view| look(&view.state))
+    }
+
+    /// Returns once the state here shows everything that was acknowledged anywhere before the call.
+    ///
+    /// # Errors
+    /// Another node has to be asked, or too few answer.
+    pub async fn read_barrier(&self) -> Result<(), Failure> {
+        self.replicator.read_barrier().await.map_err(|error| {
+            tracing::debug!(%error, "a look at the state is refused");
+            Failure::Busy("this node cannot be sure to know everything")
+        })
     }
 
     /// Begins a transaction under a new id, which is put into `begin.xid`.

@@ -1,4 +1,5 @@
-//! The native API under `/v1`: the same registry for our own SDK, the console, the CLI and whoever likes plain JSON.
+//! The native API under `/v1`: the same registry and the same transactions for our own SDK, the console, the CLI and
+//! whoever likes plain JSON.
 //!
 //! Each route is declared together with its description, so the OpenAPI document at `/v1/openapi.json` is that of the routes.
 //!
@@ -8,6 +9,7 @@
 //! | `instances` | one instance: look, register, renew, remove, override, metadata |
 //! | `changes` | long poll and server-sent events |
 //! | `overview` | the node, self-preservation, recent registrations and removals, peers |
+//! | `txn` | global transactions, messages, notifications, topics |
 
 use std::sync::Arc;
 
@@ -29,13 +31,14 @@ mod instances;
 mod overview;
 mod problem;
 mod services;
+mod txn;
 
 use problem::{Code, Problem};
 
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Synod",
-    description = "The service registry's native API.",
+    description = "The native API of the service registry and of global transactions.",
     license(name = "Apache-2.0")
 ))]
 struct Document;
@@ -57,6 +60,7 @@ pub fn router(node: &Arc<Node>) -> Router {
         .routes(routes!(instances::metadata))
         .routes(routes!(changes::changes))
         .routes(routes!(changes::watch))
+        .merge(txn::router(node))
         .split_for_parts();
     let document: Arc<str> = document.to_pretty_json().expect("a document of plain types").into();
     router

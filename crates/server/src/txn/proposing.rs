@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use synod_base::xid::Xid;
 use synod_core::txn::drive::{Event, Urgency};
-use synod_core::txn::{Command, Done};
-use synod_replica::{Applied, Batcher, Gathered, IdBlocks, Later, Machine, ProposeError, Replicator};
+use synod_core::txn::{Command, Done, Refusal};
+use synod_replica::{Applied, Batcher, Cause, Gathered, IdBlocks, Later, Machine, ProposeError, Replicator};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::Failure;
@@ -221,8 +221,13 @@ impl Proposing {
             let Err(refused) = self.batcher.push(command, ticket, urgency, now) else { continue };
             match refused.ticket {
                 Ticket::Client(client) => {
+                    let failure = match refused.cause {
+                        Cause::Full => Failure::Busy("too much waits for the log"),
+                        // There will never be room for it.
+                        Cause::TooLarge(_) => Refusal::TooLarge("the request as a whole").into(),
+                    };
                     // Nobody may be left there to hear it.
-                    drop(client.send(Err(Failure::Busy("too much waits for the log"))));
+                    drop(client.send(Err(failure)));
                 }
                 ticket => self.held.push_back(Request { command: refused.command, urgency, ticket }),
             }

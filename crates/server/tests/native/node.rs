@@ -32,7 +32,13 @@ impl TestNode {
     pub(crate) async fn start(set: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut sources = Sources { data: Some(dir.path().to_owned()), ..Sources::default() };
-        let fixed = ["http.listen=127.0.0.1:0", "registry.self.register=false"];
+        let fixed = [
+            "http.listen=127.0.0.1:0",
+            "face.dtm.http.listen=off",
+            "face.dtm.grpc.listen=off",
+            "grpc.listen=127.0.0.1:0",
+            "registry.self.register=false",
+        ];
         sources.set = fixed.iter().chain(set).map(ToString::to_string).collect();
         let running = start(Config::load(&sources).unwrap(), Clock::system()).await.unwrap();
         Self { running, _dir: dir }
@@ -44,9 +50,20 @@ impl TestNode {
 
     /// One request on a connection of its own.
     pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        self.ask_with(method, path, "", body).await
+    }
+
+    /// The same with headers, each ended by a line's end.
+    pub(crate) async fn ask_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: Option<&Value>,
+    ) -> Answer {
         let body = body.map(Value::to_string).unwrap_or_default();
         let kind = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
-        let mut stream = self.send(method, path, kind, &body).await;
+        let mut stream = self.send(method, path, &format!("{kind}{headers}"), &body).await;
         let mut all = String::new();
         stream.read_to_string(&mut all).await.unwrap();
         let (head, body) = all.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head in {all:?}"));
