@@ -17,9 +17,9 @@ mod accept;
 pub mod body;
 mod connection;
 pub mod gzip;
-pub mod tls;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 
 pub use accept::{Limits, serve};
 pub use body::Body;
@@ -32,6 +32,19 @@ pub trait Handler: Clone + Send + Sync + 'static {
         request: Request<Incoming>,
         peer: SocketAddr,
     ) -> impl Future<Output = Response<Body>> + Send;
+}
+
+/// An extension of a response that makes it none: the connection is closed without an answer, because any answer might be
+/// wrong. The client then knows as much as the server does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the request is left unanswered: its outcome is not known")]
+pub struct Unanswered;
+
+/// A response that is not sent: see [`Unanswered`].
+pub fn unanswered() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    response.extensions_mut().insert(Unanswered);
+    response
 }
 
 /// Connections that may wait to be accepted: what the kernel allows on most machines.

@@ -1,10 +1,11 @@
 //! One node: what its parts share. How they are started and stopped is in [`crate::start`].
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use prometheus_client::metrics::counter::Counter;
 
+use crate::call::CallMetrics;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_dir::NodeId;
@@ -18,6 +19,8 @@ use crate::registry::Registry;
 use crate::registry::metrics::RegistryMetrics;
 use crate::registry::peers::metrics::PeerMetrics;
 use crate::task::Stopping;
+use crate::txn::Coordinator;
+use crate::txn::metrics::{LogMetrics, TxnMetrics};
 
 /// What the parts of one node share.
 #[derive(Debug)]
@@ -36,6 +39,10 @@ pub struct Node {
     pub tls: Arc<Trust>,
     /// The instances.
     pub registry: Arc<Registry>,
+    /// Global transactions, once they are coordinated.
+    txn: OnceLock<Arc<Coordinator>>,
+    /// The `host:port` in the text of this node's XIDs.
+    pub xid_address: String,
     /// Limits on fetches.
     pub rate_limit: RateLimit,
     /// Everything that is measured.
@@ -46,6 +53,12 @@ pub struct Node {
     pub from_peers: Counter,
     /// Connections of the HTTP listener.
     pub net: NetMetrics,
+    /// Calls to participants.
+    pub calls: CallMetrics,
+    /// Transactions that ended.
+    pub transactions: TxnMetrics,
+    /// What is open, and the log.
+    pub log_metrics: LogMetrics,
     /// Bounds on the body of a request.
     pub body_limits: BodyLimits,
     /// Whether the node is stopping.
@@ -71,12 +84,19 @@ impl Node {
         let registry = Arc::new(Registry::new(&config.registry, clock.clone(), own, seed()));
         metrics.register_collector(Box::new(RegistryMetrics::new(Arc::clone(&registry))));
         metrics.register_collector(Box::new(PeerMetrics::new(Arc::clone(&registry))));
+        let log_metrics = LogMetrics::default();
+        metrics.register_collector(Box::new(log_metrics.clone()));
         Self {
+            calls: CallMetrics::new(&mut metrics),
+            transactions: TxnMetrics::new(&mut metrics),
+            log_metrics,
             http: HttpMetrics::new(&mut metrics),
             from_peers,
             net: NetMetrics::new(&mut metrics),
             tls: Arc::new(tls),
             registry,
+            txn: OnceLock::new(),
+            xid_address: xid_address(&config),
             rate_limit: RateLimit::new(config.registry.rate_limit.clone()),
             body_limits: BodyLimits {
                 bytes_max: config.http.body_bytes_max,
@@ -90,6 +110,16 @@ impl Node {
             metrics,
             stopping,
         }
+    }
+
+    /// Global transactions; none before the log has been read.
+    pub fn txn(&self) -> Option<&Arc<Coordinator>> {
+        self.txn.get()
+    }
+
+    /// From now on transactions are coordinated.
+    pub(crate) fn coordinate(&self, coordinator: Arc<Coordinator>) {
+        assert!(self.txn.set(coordinator).is_ok(), "a node has one coordinator");
     }
 
     /// Memory as the status page of the Eureka face shows it.
@@ -118,6 +148,16 @@ fn own_instance(config: &Config, port: u16) -> OwnInstance {
     let host = if own.hostname.is_empty() { host_name() } else { own.hostname.clone() };
     let app = own.app.to_uppercase();
     OwnInstance { id: format!("{host}:{}:{port}", app.to_lowercase()), app }
+}
+
+/// Where Seata clients are told that this node is, which is part of the text of an XID, also of those that never meet one.
+fn xid_address(config: &Config) -> String {
+    let face = &config.face;
+    match (face.seata_advertise.as_str(), &face.seata_listen) {
+        ("", Some(listen)) => listen.to_string(),
+        ("", None) => "127.0.0.1:8091".into(),
+        (advertise, _) => advertise.into(),
+    }
 }
 
 /// A number that nobody can guess.

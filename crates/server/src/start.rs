@@ -7,6 +7,7 @@ use std::sync::Arc;
 use synod_base::rng::Rng;
 use tokio::task::JoinHandle;
 
+use crate::call::BadDestination;
 use crate::clock::Clock;
 use crate::config::{Address, Config};
 use crate::data_dir::{DataDir, DataDirError};
@@ -14,15 +15,18 @@ use crate::health::Stage;
 use crate::net::tls::{TlsError, Trust};
 use crate::net::{self, Limits};
 use crate::node::{Node, seed};
+use crate::raft;
 use crate::registry::Registry;
 use crate::registry::disk::Disk;
 use crate::registry::peers;
 use crate::task::{self, Stop};
 use front::Front;
+use transactions::Transactions;
 
 mod front;
 #[cfg(test)]
 mod tests;
+mod transactions;
 
 /// A node that serves. Dropping it does not stop it: [`Running::stop`] does.
 #[derive(Debug)]
@@ -34,6 +38,7 @@ pub struct Running {
     data: DataDir,
     stop: Stop,
     http: JoinHandle<()>,
+    transactions: Transactions,
     peers: JoinHandle<()>,
     keeper: JoinHandle<Disk>,
 }
@@ -47,6 +52,20 @@ pub enum StartError {
     /// The authorities to be trusted cannot be read; exit code 2.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Who may be called is not said in a way that can be understood; exit code 2.
+    #[error("\"call.allow\": {0}")]
+    Calls(#[from] BadDestination),
+    /// The log of transactions cannot be used, or consensus does not start; the error has the exit code.
+    #[error(transparent)]
+    Log(#[from] raft::StartError),
+    /// A directory for transactions cannot be used; exit code 3.
+    #[error("cannot use {what}")]
+    Transactions {
+        /// Which.
+        what: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A listener cannot be bound; exit code 1.
     #[error("cannot listen on {address} (\"{key}\")")]
     Bind {
@@ -63,8 +82,9 @@ impl StartError {
     /// The exit code that says so.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::DataDir(_) => 3,
-            Self::Tls(_) => 2,
+            Self::DataDir(_) | Self::Transactions { .. } => 3,
+            Self::Tls(_) | Self::Calls(_) => 2,
+            Self::Log(error) => error.exit_code(),
             Self::Bind { .. } => 1,
         }
     }
@@ -82,7 +102,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let bind_error = |source| StartError::Bind { key: "http.listen", address: address.clone(), source };
     let listener = net::bind(address).await.map_err(bind_error)?;
     let http_address = listener.local_addr().map_err(bind_error)?;
-    let addresses = BTreeMap::from([("http", http_address)]);
+    let mut addresses = BTreeMap::from([("http", http_address)]);
 
     let (stop, stopping) = Stop::new();
     let limits = Limits {
@@ -99,7 +119,9 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     task::spawn("registry-tick", tick(Arc::clone(&node)));
     let keeper = task::spawn("registry-disk", keep(Arc::clone(&node), disk));
     let front = Front::new(Arc::clone(&node));
-    let http = task::spawn("http", net::serve(listener, front, limits, node.net.clone(), stopping));
+    let serving = net::serve(listener, front, limits, node.net.clone(), stopping.clone());
+    let http = task::spawn("http", serving);
+    let transactions = transactions::start(&node, &data, limits, &stopping, &mut addresses).await?;
 
     data.write_addresses(&addresses)?;
     if !peers::are_configured(&node.config.registry) {
@@ -108,7 +130,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     }
     let peers = task::spawn("peers", peers::run(Arc::clone(&node), http_address, seed()));
     node.health.reach(Stage::Ready);
-    Ok(Running { node, addresses, data, stop, http, peers, keeper })
+    Ok(Running { node, addresses, data, stop, http, transactions, peers, keeper })
 }
 
 impl Running {
@@ -119,6 +141,7 @@ impl Running {
         if let Err(error) = self.http.await {
             tracing::error!(%error, "the HTTP listener did not stop cleanly");
         }
+        self.transactions.stop().await;
         if let Err(error) = self.peers.await {
             tracing::error!(%error, "the peers may not have heard everything");
         }
@@ -166,7 +189,8 @@ async fn save(disk: &mut Disk, registry: &Registry) {
 
 /// Says once what an operator must know about the listeners.
 fn announce(config: &Config) {
-    let (bound, unbuilt): (Vec<_>, Vec<_>) = config.listeners().partition(|(key, _)| *key == "http.listen");
+    const BUILT: [&str; 2] = ["http.listen", "face.dtm.http.listen"];
+    let (bound, unbuilt): (Vec<_>, Vec<_>) = config.listeners().partition(|(key, _)| BUILT.contains(key));
     for (key, address) in bound {
         if !address.is_loopback() {
             tracing::warn!(

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal as _, stderr};
 
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -25,7 +25,7 @@ pub fn init(config: &LogConfig) -> Result<(), String> {
             config.level
         )
     })?;
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(with_quiet_library(filter, &config.level));
     let lines = fmt::layer().with_writer(Lines);
     let started = if config.format == "json" {
         registry
@@ -45,7 +45,40 @@ pub fn init(config: &LogConfig) -> Result<(), String> {
     Ok(())
 }
 
+/// The consensus library tells its inner life at the level at which we tell what an operator wants to know; unless it is asked
+/// for by name, only its warnings are heard.
+fn with_quiet_library(filter: Targets, level: &str) -> Targets {
+    const LIBRARY: &str = "openraft";
+    if level.contains(LIBRARY) {
+        return filter;
+    }
+    let quiet = filter.default_level().unwrap_or(LevelFilter::OFF).min(LevelFilter::WARN);
+    filter.with_target(LIBRARY, quiet)
+}
+
 /// Writes what was logged and not written yet; to be called before the process ends.
 pub fn flush() {
     GATHER.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn the_library_is_quiet_unless_it_is_asked_for() {
+        for (level, info, warn) in [
+            ("info", false, true),
+            ("error", false, false),
+            ("off", false, false),
+            ("warn,openraft=debug", true, true),
+            ("synod_server=debug", false, false),
+        ] {
+            let filter = with_quiet_library(level.parse().unwrap(), level);
+            let hears = |wanted| filter.would_enable("openraft::core", &wanted);
+            assert_eq!((hears(Level::INFO), hears(Level::WARN)), (info, warn), "{level}");
+        }
+    }
 }

@@ -3,7 +3,6 @@
 //! hyper's own header timeout would cost a boxed timer per request and would also cut idle keep-alive connections. The
 //! watchdog has one timer per connection. The hot path only sets two flags; the timer looks at them when it fires.
 
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
@@ -21,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use super::{Handler, Limits};
+use super::{Handler, Limits, Unanswered};
 
 /// Largest head of a request: hyper answers 431 beyond it.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -111,7 +110,10 @@ pub(super) async fn serve<H: Handler>(
         async move {
             let response = answer.await;
             link.set(Phase::Idle);
-            Ok::<_, Infallible>(response)
+            match response.extensions().get::<Unanswered>() {
+                None => Ok(response),
+                Some(unanswered) => Err(*unanswered),
+            }
         }
     });
     let socket = Socket { stream, link: Arc::clone(link) };

@@ -1,7 +1,7 @@
 //! The numbers of global transactions.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
@@ -57,18 +57,22 @@ impl TxnMetrics {
 }
 
 /// What is open, and how the log stands, read when somebody scrapes.
-#[derive(Debug)]
-pub struct LogMetrics {
-    /// The state.
-    pub machine: Arc<Machine>,
-    /// The log.
-    pub replicator: Arc<dyn Replicator>,
+#[derive(Clone, Debug, Default)]
+pub struct LogMetrics(Arc<OnceLock<(Arc<Machine>, Arc<dyn Replicator>)>>);
+
+impl LogMetrics {
+    /// From now on there is something to read.
+    pub(crate) fn watch(&self, machine: Arc<Machine>, replicator: Arc<dyn Replicator>) {
+        // A node has one log; a second call would change nothing.
+        self.0.get_or_init(|| (machine, replicator));
+    }
 }
 
 impl Collector for LogMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let (open, gids) = self.machine.read(|view| (view.state.open_len(), view.state.outcomes().gids()));
-        let log = self.replicator.metrics();
+        let Some((machine, replicator)) = self.0.get() else { return Ok(()) };
+        let (open, gids) = machine.read(|view| (view.state.open_len(), view.state.outcomes().gids()));
+        let log = replicator.metrics();
         let room = match log.room {
             Room::Any => 2.0,
             Room::Reserve => 1.0,

@@ -1,0 +1,124 @@
+//! The transactional half of a node: consensus over the log, the coordinator on top, the faces that have a port of their own.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use synod_log::disk::RealDisk;
+use synod_replica::Replicator;
+use tokio::task::JoinHandle;
+
+use super::StartError;
+use crate::call::{self, Caller};
+use crate::config::Address;
+use crate::data_dir::DataDir;
+use crate::face::dtm;
+use crate::net::{self, Limits};
+use crate::node::{Node, seed};
+use crate::raft::{self, Consensus};
+use crate::task::{self, OnFatal, Stop, Stopping};
+use crate::txn::settings::Settings;
+use crate::txn::{Coordinator, Prepared, Tasks};
+
+/// What runs.
+#[derive(Debug)]
+pub(super) struct Transactions {
+    consensus: Consensus,
+    tasks: Tasks,
+    /// Listeners, which end by themselves when the node stops.
+    faces: Vec<JoinHandle<()>>,
+    /// For what the listeners need until they have ended.
+    stop: Stop,
+}
+
+/// Opens the log, takes over what is open, and binds the faces; adds what is bound to `addresses`.
+pub(super) async fn start(
+    node: &Arc<Node>,
+    data: &DataDir,
+    limits: Limits,
+    stopping: &Stopping,
+    addresses: &mut BTreeMap<&'static str, SocketAddr>,
+) -> Result<Transactions, StartError> {
+    let config = &node.config;
+    // Whatever can fail for want of an address fails before anything runs. Who connects early waits.
+    let dtm_http = match &config.face.dtm_http_listen {
+        Some(address) => Some(bind("face.dtm.http.listen", address).await?),
+        None => None,
+    };
+    let settings = Settings::from(&config.txn);
+    let unusable = |source| StartError::Transactions { what: "the directory of the log", source };
+    let prepared = Prepared::default();
+    let consensus = raft::start(raft::Options {
+        disk: Arc::new(RealDisk::new(&data.path().join("log")).map_err(unusable)?),
+        node_id: data.node_id(),
+        address: String::new(),
+        settings: Default::default(),
+        limits: settings.limits,
+        sink: prepared.sink(),
+        on_fatal: OnFatal::end_process(),
+    })
+    .await?;
+    let calls = call::Settings::new(config, &node.xid_address)?;
+    let caller = Caller::new(
+        calls,
+        Arc::clone(&node.registry),
+        Arc::clone(&node.tls),
+        node.clock.clone(),
+        node.calls.clone(),
+    );
+    let (stop, stopping_later) = Stop::new();
+    let replicator: Arc<dyn Replicator> = Arc::new(consensus.clone());
+    let machine = Arc::clone(consensus.machine());
+    node.log_metrics.watch(Arc::clone(&machine), Arc::clone(&replicator));
+    let (coordinator, tasks) = Coordinator::start(
+        &settings,
+        &data.path().join("details"),
+        prepared,
+        replicator,
+        machine,
+        caller,
+        node.clock.clone(),
+        seed(),
+        node.transactions.clone(),
+        &stopping_later,
+    )
+    .map_err(|source| StartError::Transactions { what: "the directory of details", source })?;
+    coordinator.ready().await;
+    node.coordinate(Arc::clone(&coordinator));
+    let mut faces = Vec::new();
+    if let Some((listener, bound)) = dtm_http {
+        let front = dtm::Front::new(Arc::clone(node), coordinator);
+        addresses.insert("dtm_http", bound);
+        let serving = net::serve(listener, front, limits, node.net.clone(), stopping.clone());
+        faces.push(task::spawn("dtm-http", serving));
+    }
+    Ok(Transactions { consensus, tasks, faces, stop })
+}
+
+async fn bind(
+    key: &'static str,
+    address: &Address,
+) -> Result<(tokio::net::TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Bind { key, address: address.clone(), source };
+    let listener = net::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+impl Transactions {
+    /// Waits for the listeners, which have been told; then nothing is proposed any more, and the log is closed.
+    pub(super) async fn stop(self) {
+        for face in self.faces {
+            if let Err(error) = face.await {
+                tracing::error!(%error, "a listener did not stop cleanly");
+            }
+        }
+        self.stop.give();
+        for task in [self.tasks.proposing, self.tasks.driving] {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "the coordinator did not stop cleanly");
+            }
+        }
+        self.consensus.stop().await;
+    }
+}
