@@ -84,6 +84,9 @@ impl Server {
             .arg(&data)
             .arg("--set")
             .arg(format!("http.listen=127.0.0.1:{port}"));
+        for face in ["face.dtm.http", "face.dtm.grpc", "grpc"] {
+            command.arg("--set").arg(format!("{face}.listen=off"));
+        }
         for setting in &settings.synod {
             command.arg("--set").arg(setting);
         }

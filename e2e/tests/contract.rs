@@ -12,7 +12,11 @@ use synod_e2e::{Connection, Instance, Request, Synod, now, wait_until};
 fn serve(arguments: &[&str]) -> synod_e2e::synod::Ended {
     let home = tempfile::tempdir().expect("a directory can be made");
     let mut serve = command(&["serve", "--data"]);
-    serve.arg(home.path().join("data")).args(["--set", "http.listen=127.0.0.1:0"]).args(arguments);
+    serve.arg(home.path().join("data"));
+    for listen in ["http", "face.dtm.http", "face.dtm.grpc", "grpc"] {
+        serve.args(["--set", &format!("{listen}.listen=127.0.0.1:0")]);
+    }
+    serve.args(arguments);
     run(serve)
 }
 

@@ -23,7 +23,8 @@ export class Node {
     if (!existsSync(BINARY)) throw new Error('no binary; run `cargo build --profile e2e -p synod` or set SYNOD_BIN');
     const home = mkdtempSync(join(tmpdir(), 'synod-console-'));
     const log = openSync(join(home, 'log'), 'a');
-    const set = ['http.listen=127.0.0.1:0', ...sets].flatMap((one) => ['--set', one]);
+    const own = ['http', 'face.dtm.http', 'face.dtm.grpc', 'grpc'].map((face) => `${face}.listen=127.0.0.1:0`);
+    const set = [...own, ...sets].flatMap((one) => ['--set', one]);
     const running = spawn(BINARY, ['serve', '--data', join(home, 'data'), ...set], { stdio: ['ignore', log, log] });
     const addresses = join(home, 'data/addresses.json');
     try {
