@@ -1,5 +1,6 @@
 //! Measures Synod against the servers that it replaces: same machine, same load generator, same run; ratios and server
-//! CPU seconds, because the load and the server share the machine's cores. Run it as `cargo xtask bench registry`.
+//! CPU seconds, because the load and the server share the machine's cores. Run it as `cargo xtask bench registry`; the
+//! durable log against its disk as `cargo xtask bench log`.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod clock;
+mod disk;
 mod echo;
 mod histogram;
 mod job;
@@ -36,6 +38,8 @@ struct Arguments {
 enum Command {
     /// Synod's registry against a Spring Cloud Eureka server, and an echo server as the limit.
     Registry(Options),
+    /// The durable log against a bare, pre-zeroed file.
+    Log(disk::Options),
     /// The echo server on its own: answers everything with one recorded response, prints its address.
     Echo {
         /// File with the response, head and body as on the wire.
@@ -47,6 +51,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Registry(options) => registry(options),
+        Command::Log(options) => disk::run(&options),
         Command::Echo { answer } => echo::serve(&answer).map(|()| true),
     };
     match done {

@@ -119,7 +119,7 @@ fn line(row: &Row, figure: &Figure) -> Vec<String> {
 }
 
 /// Pads every column to its widest cell: the first two to the left, numbers to the right.
-fn align(lines: &[Vec<String>]) -> String {
+pub(crate) fn align(lines: &[Vec<String>]) -> String {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max()
@@ -202,21 +202,28 @@ pub(crate) fn markdown(rows: &[Row]) -> String {
 /// # Errors
 /// When the page cannot be read or written.
 pub(crate) fn write_markdown(page: &Path, rows: &[Row]) -> Result<()> {
-    let old = match std::fs::read_to_string(page) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            format!("# Performance\n\n{BEGIN}\n{END}\n")
-        }
-        Err(error) => return Err(error).with_context(|| format!("reading {}", page.display())),
-    };
-    std::fs::write(page, splice(&old, &markdown(rows))).with_context(|| format!("writing {}", page.display()))
+    write_section(page, BEGIN, END, &markdown(rows))
 }
 
-fn splice(page: &str, table: &str) -> String {
-    let section = format!("{BEGIN}\n\n{table}\n{END}");
-    let marks = page.find(BEGIN).zip(page.find(END)).filter(|(begin, end)| begin < end);
+/// Puts text between two marks of a page, or makes the page.
+///
+/// # Errors
+/// When the page cannot be read or written.
+pub(crate) fn write_section(page: &Path, begin: &str, end: &str, text: &str) -> Result<()> {
+    let old = match std::fs::read_to_string(page) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "# Performance\n".to_owned(),
+        Err(error) => return Err(error).with_context(|| format!("reading {}", page.display())),
+    };
+    std::fs::write(page, splice(&old, begin, end, text))
+        .with_context(|| format!("writing {}", page.display()))
+}
+
+fn splice(page: &str, begin: &str, end: &str, text: &str) -> String {
+    let section = format!("{begin}\n\n{text}\n{end}");
+    let marks = page.find(begin).zip(page.find(end)).filter(|(first, last)| first < last);
     match marks {
-        Some((begin, end)) => format!("{}{section}{}", &page[..begin], &page[end + END.len()..]),
+        Some((first, last)) => format!("{}{section}{}", &page[..first], &page[last + end.len()..]),
         None => format!("{}\n\n{section}\n", page.trim_end()),
     }
 }
@@ -258,9 +265,9 @@ mod tests {
 
     #[test]
     fn the_table_replaces_itself_and_nothing_else() {
-        let page = splice("# Performance\n\nWords.\n", "one\n");
+        let page = splice("# Performance\n\nWords.\n", BEGIN, END, "one\n");
         assert!(page.starts_with("# Performance\n\nWords.\n\n<!--"), "{page}");
-        let again = splice(&format!("{page}\nMore words.\n"), "two\n");
+        let again = splice(&format!("{page}\nMore words.\n"), BEGIN, END, "two\n");
         assert!(
             again.contains("two") && !again.contains("one\n") && again.ends_with("More words.\n"),
             "{again}"

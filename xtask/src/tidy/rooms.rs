@@ -72,7 +72,12 @@ const ROOMS: &[Room] = &[
         never: ASYNC,
     },
     Room { package: "synod-e2e", rooms: &["synod-client"], others: None, never: &[] },
-    Room { package: "synod-bench", rooms: &["synod-client", "synod-wire"], others: None, never: SQL },
+    Room {
+        package: "synod-bench",
+        rooms: &["synod-client", "synod-log", "synod-wire"],
+        others: None,
+        never: SQL,
+    },
     Room {
         package: "xtask",
         rooms: &[],
