@@ -10,7 +10,7 @@ use crate::truth::Key;
 /// After this time without an answer the next node is tried.
 pub const TIMEOUT_MS: u64 = 1_000;
 /// The longest a request to a node is on its way, either way; shorter than [`TIMEOUT_MS`], so that a request is either done
-/// or never done when the next one leaves.
+/// or never done when the next one leaves, unless the node stands still.
 pub const DELAY_MS_MAX: u64 = 400;
 /// How often leaving is tried.
 const LEAVE_TRIES: u32 = 3;
@@ -31,6 +31,8 @@ pub struct Client {
     pub key: Key,
     /// Whether the process runs.
     pub running: bool,
+    /// Which of its processes this is.
+    pub life: u32,
     /// The node it talks to.
     pub node: usize,
     /// Its open request.
@@ -52,7 +54,8 @@ impl Client {
         Self {
             key: (["CART", "ORDERS", "STOCK"][number % 3].to_owned(), format!("i{number}")),
             running: false,
-            node: number % plan.nodes,
+            life: 0,
+            node: number % plan.servers(),
             pending: None,
             registered: false,
             leaving: 0,
@@ -68,6 +71,7 @@ impl Client {
 
     /// The process starts. Returns the dirty timestamp of its description.
     pub fn start(&mut self, now_ms: u64) -> u64 {
+        self.life += 1;
         (self.running, self.registered, self.leaving) = (true, false, 0);
         (self.status, self.next_ms, self.pending) = (Status::Up, now_ms, None);
         self.changed(now_ms)

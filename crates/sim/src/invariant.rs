@@ -7,12 +7,14 @@
 //! | [`departed`] | (c) nobody who left or died is listed after two leases |
 //! | [`lease`] | (d) no lease is longer than the signs of life that clients really gave |
 //! | [`hash`] | (e) the hash is that of the content, at each node, at every step |
+//! | [`preserved`] | (f) self-preservation: a fleet that is cut off is not evicted |
 
 pub mod convergence;
 pub mod departed;
 pub mod eviction;
 pub mod hash;
 pub mod lease;
+pub mod preserved;
 
 use std::fmt;
 
@@ -50,6 +52,14 @@ pub struct Violation {
     pub broken: Broken,
     /// What happened before.
     pub timeline: String,
+}
+
+impl Violation {
+    /// How to see it again.
+    pub fn reproduce(&self) -> String {
+        let kind = self.plan.kind.as_str();
+        format!("reproduce: cargo run -p synod-sim -- --world {kind} --seed {} --verbose", self.seed)
+    }
 }
 
 impl fmt::Display for Violation {

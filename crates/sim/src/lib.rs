@@ -12,6 +12,7 @@
 //! | [`plan`] | what a seed stands for |
 //! | [`world`] | the loop over events, and who is in it |
 //! | [`node`] | one node: the real `core::registry` with a link to each peer, as the server's shell drives them |
+//! | [`java`] | one Java Eureka server, from its specification |
 //! | [`client`] | what an instance does: registers, renews, fails over, leaves, dies |
 //! | [`net`] | loss, delay, duplicates, cuts |
 //! | [`truth`] | what really happened, against which the lists are held |
@@ -23,7 +24,9 @@
 //! How it is known that the checks bite: see `README.md`.
 
 pub mod client;
+mod dialect;
 pub mod invariant;
+pub mod java;
 pub mod net;
 pub mod node;
 pub mod plan;
@@ -33,10 +36,10 @@ pub mod truth;
 pub mod world;
 
 pub use invariant::Violation;
-pub use plan::Plan;
+pub use plan::{Kind, Plan};
 pub use world::{Report, World};
 
-/// Runs one seed. The error says what was violated and when, and holds the timeline.
-pub fn run(seed: u64, verbose: bool) -> Result<Report, Box<Violation>> {
-    World::new(Plan::new(seed), verbose).run()
+/// Runs one seed of a kind of worlds. The error says what was violated and when, and holds the timeline.
+pub fn run(kind: Kind, seed: u64, verbose: bool) -> Result<Report, Box<Violation>> {
+    World::new(Plan::new(kind, seed), verbose).run()
 }

@@ -5,8 +5,11 @@
 use std::ops::Range;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: synod-sim [--seed N | --seeds A..B] [--verbose]
+use synod_sim::Kind;
 
+const USAGE: &str = "usage: synod-sim [--world KIND] [--seed N | --seeds A..B] [--verbose]
+
+  --world KIND   plain, stalls, preserve, java or calm; plain if nothing is said
   --seed N       runs one seed
   --seeds A..B   runs the seeds from A to B, without B; 0..100 if nothing is said
   --verbose      writes what happens to standard error, and a line for each seed to standard output
@@ -14,14 +17,16 @@ const USAGE: &str = "usage: synod-sim [--seed N | --seeds A..B] [--verbose]
 Stops at the first seed that breaks an invariant, with its timeline, and then exits with 1.";
 
 struct Arguments {
+    kind: Kind,
     seeds: Range<u64>,
     verbose: bool,
 }
 
 fn parse(mut arguments: impl Iterator<Item = String>) -> Option<Arguments> {
-    let mut parsed = Arguments { seeds: 0..100, verbose: false };
+    let mut parsed = Arguments { kind: Kind::Plain, seeds: 0..100, verbose: false };
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
+            "--world" => parsed.kind = Kind::parse(&arguments.next()?)?,
             "--seed" => {
                 let seed = arguments.next()?.parse().ok()?;
                 parsed.seeds = seed..seed + 1;
@@ -39,19 +44,19 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Option<Arguments> {
 }
 
 fn main() -> ExitCode {
-    let Some(Arguments { seeds, verbose }) = parse(std::env::args().skip(1)) else {
+    let Some(Arguments { kind, seeds, verbose }) = parse(std::env::args().skip(1)) else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
     let count = seeds.end.saturating_sub(seeds.start);
     let one = count == 1;
     for seed in seeds {
-        match synod_sim::run(seed, verbose && one) {
+        match synod_sim::run(kind, seed, verbose && one) {
             Ok(report) if verbose || one => println!("seed {seed}: {report:?}"),
             Ok(_) => {}
             Err(violation) => {
                 println!("{violation}");
-                println!("reproduce: cargo run -p synod-sim -- --seed {seed} --verbose");
+                println!("{}", violation.reproduce());
                 return ExitCode::FAILURE;
             }
         }

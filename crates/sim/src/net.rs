@@ -58,6 +58,11 @@ impl Net {
         self.cut.get(&(from, to)).copied().unwrap_or(false)
     }
 
+    /// Whether either direction is cut.
+    pub fn is_cut_between(&self, a: usize, b: usize) -> bool {
+        self.is_cut(a, b) || self.is_cut(b, a)
+    }
+
     /// Cuts or mends one direction.
     pub fn set_cut(&mut self, from: usize, to: usize, cut: bool, now_ms: u64) {
         if self.is_cut(from, to) != cut {
@@ -73,7 +78,7 @@ impl Net {
 
     /// Since when both directions are open; `None` while one is cut.
     pub fn open_since(&self, a: usize, b: usize) -> Option<u64> {
-        let open = !self.is_cut(a, b) && !self.is_cut(b, a);
+        let open = !self.is_cut_between(a, b);
         open.then(|| self.open_since.get(&(a.min(b), a.max(b))).copied().unwrap_or(0))
     }
 

@@ -12,7 +12,7 @@ use synod_core::registry::preserve::Policy;
 use synod_core::registry::sync::{Start, SyncSettings};
 use synod_core::registry::{Instance, Origin, Registry, Renewal, Settings, Status};
 
-use crate::plan::Plan;
+use crate::plan::{Kind, Plan, THRESHOLD, WINDOW_MS};
 use crate::serve::id_of;
 
 /// Wall time at the beginning of the world.
@@ -86,7 +86,16 @@ impl Node {
         now_ms: u64,
     ) -> Self {
         let mut rng = Rng::new(plan.seed ^ (u64::from(life) << 32) ^ ((number as u64) << 48));
-        let preservation = Policy { enabled: false, threshold: 0.0, ..Settings::default().preservation };
+        let preservation = match plan.kind {
+            Kind::Preserve => Policy {
+                enabled: true,
+                threshold: THRESHOLD,
+                window_ms: WINDOW_MS,
+                limit_ms: plan.preserve_limit_ms,
+                fixed: None,
+            },
+            _ => Policy { enabled: false, threshold: 0.0, ..Settings::default().preservation },
+        };
         let keyed = Keyed(plan.seed);
         let settings = Settings { keyed, preservation, ..Settings::default() };
         let lane = LaneSettings { backoff_max_ms: plan.backoff_ms_max(), ..LaneSettings::default() };
@@ -101,7 +110,7 @@ impl Node {
             number,
             life,
             registry: Registry::new(settings),
-            links: (0..plan.nodes).map(|peer| to(peer, rng.next_u64())).collect(),
+            links: (0..plan.servers()).map(|peer| to(peer, rng.next_u64())).collect(),
             started_ms: now_ms,
             open: false,
             origin_mono: rng.below(3) * rng.below(1_000_000),
@@ -183,11 +192,15 @@ impl Node {
             }
             Deed::Override(status) => {
                 let done = registry.set_override(app, id, *status, None, now);
-                done.map_or((None, Done::No { heard: false }), |edit| (Some(edit.told(What::StatusSet)), Done::Yes))
+                done.map_or((None, Done::No { heard: false }), |edit| {
+                    (Some(edit.told(What::StatusSet)), Done::Yes)
+                })
             }
             Deed::ClearOverride => {
                 let done = registry.clear_override(app, id, Some(Status::Up), None, now);
-                done.map_or((None, Done::No { heard: false }), |edit| (Some(edit.told(What::OverrideCleared)), Done::Yes))
+                done.map_or((None, Done::No { heard: false }), |edit| {
+                    (Some(edit.told(What::OverrideCleared)), Done::Yes)
+                })
             }
             Deed::Metadata(value) => {
                 let done = registry.set_metadata(app, id, &[("note", Some(value))], now);

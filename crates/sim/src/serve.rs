@@ -3,13 +3,19 @@
 use synod_base::time::Now;
 use synod_core::registry::Registry;
 use synod_core::registry::listing::Change;
+use synod_core::registry::sync::listed::Shown;
 use synod_core::registry::sync::{self, Answer, Ask, Greeting, Notice, Reply};
 
-/// What nodes send each other.
+use crate::dialect;
+use crate::java::{Item, Said};
+
+/// What servers send each other.
 #[derive(Clone, Debug)]
 pub(crate) enum Request {
-    /// News.
+    /// News between Synod nodes.
     Batch(Vec<Notice>),
+    /// News to or from a Java server.
+    Eureka(Vec<Item>),
     /// A question of the comparing.
     Ask(Ask),
 }
@@ -19,8 +25,17 @@ pub(crate) enum Request {
 pub(crate) enum Response {
     /// To [`Request::Batch`].
     Batch(Vec<Answer>),
+    /// To [`Request::Eureka`].
+    Eureka(Vec<Said>),
     /// To [`Request::Ask`].
     Ask(Reply),
+    /// To [`Ask::List`], which the asker compares himself.
+    List {
+        /// As in the question.
+        first: bool,
+        /// The list.
+        shown: Vec<Shown>,
+    },
 }
 
 /// Answers as node number `own`.
@@ -29,6 +44,10 @@ pub(crate) fn serve(registry: &Registry, own: usize, request: Request, now: Now)
         Request::Batch(notices) => {
             let (answers, changes) = sync::changes(registry, notices, now);
             return (Response::Batch(answers), changes);
+        }
+        Request::Eureka(items) => {
+            let (said, changes) = dialect::execute(registry, items, now);
+            return (Response::Eureka(said), changes);
         }
         Request::Ask(ask) => ask,
     };
@@ -39,7 +58,7 @@ pub(crate) fn serve(registry: &Registry, own: usize, request: Request, now: Now)
             let (exchanged, changes) = sync::exchange(registry, &holdings, now);
             (Reply::Exchanged(exchanged), changes)
         }
-        Ask::List { .. } => unreachable!("asked of Java peers only"),
+        Ask::List { .. } | Ask::Look(_) => unreachable!("asked of Java peers only"),
     };
     (Response::Ask(reply), changes)
 }

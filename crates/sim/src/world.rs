@@ -1,6 +1,9 @@
 //! The loop over events: virtual time jumps from one to the next.
 
 mod faults;
+mod in_words;
+mod javas;
+mod stalls;
 mod traffic;
 
 use std::cmp::Reverse;
@@ -11,12 +14,15 @@ use synod_core::registry::Change;
 
 use crate::client::Client;
 use crate::invariant::{self, Broken, Violation};
+use crate::java::Java;
 use crate::net::Net;
 use crate::node::{Deed, Disk, Done, Node};
 use crate::plan::Plan;
 use crate::serve::{Request, Response};
 use crate::timeline::Timeline;
 use crate::truth::Truth;
+
+pub use self::stalls::Stall;
 
 /// How often a node writes its snapshot.
 const SNAPSHOT_MS: u64 = 20_000;
@@ -49,13 +55,14 @@ enum Event {
     Response(Route, Box<Response>),
     Timeout(Route),
     ClientWake { client: usize },
-    ClientRequest { client: usize, number: u64, node: usize, deed: Deed },
+    ClientRequest { client: usize, life: u32, number: u64, node: usize, deed: Deed },
     ClientResponse { client: usize, number: u64, done: Done },
     ClientTimeout { client: usize, number: u64 },
     Deed,
     Fault,
     Mend(Vec<(usize, usize)>),
     Start { node: usize },
+    Resume { node: usize },
 }
 
 /// What a run that went well came to.
@@ -69,10 +76,33 @@ pub struct Report {
     pub evicted: u64,
     /// Faults of all kinds.
     pub faults: u64,
+    /// Among them servers that stood still.
+    pub stalls: u64,
+    /// Seconds that nodes spent protecting leases that had run out.
+    pub preserving: u64,
+    /// Instances of which a Java server and a node showed different things for so long that they were looked at.
+    pub settled: u64,
     /// Instances listed at the end.
     pub listed: u64,
     /// Virtual milliseconds from the end of the faults until all nodes agreed for good.
     pub healed_ms: u64,
+}
+
+impl Report {
+    /// Adds another run's figures.
+    pub fn add(&mut self, other: &Self) {
+        let Self { events, requests, evicted, faults, stalls, preserving, settled, listed, healed_ms } =
+            other;
+        self.events += events;
+        self.requests += requests;
+        self.evicted += evicted;
+        self.faults += faults;
+        self.stalls += stalls;
+        self.preserving += preserving;
+        self.settled += settled;
+        self.listed += listed;
+        self.healed_ms = self.healed_ms.max(*healed_ms);
+    }
 }
 
 /// Everything there is.
@@ -84,12 +114,19 @@ pub struct World {
     pub now_ms: u64,
     /// The running nodes.
     pub nodes: Vec<Option<Node>>,
+    /// The running Java servers; their numbers begin after those of the nodes.
+    pub javas: Vec<Option<Java>>,
     /// The clients.
     pub clients: Vec<Client>,
     /// The network.
     pub net: Net,
     /// What really happened.
     pub truth: Truth,
+    /// When servers stood still.
+    pub stalls: Vec<Vec<Stall>>,
+    backlogs: Vec<Vec<Event>>,
+    /// When something was last done to a client's instance.
+    touched: Vec<u64>,
     disks: Vec<Disk>,
     lives: Vec<u32>,
     wakes: Vec<Option<u64>>,
@@ -111,12 +148,16 @@ impl World {
         let mut world = Self {
             now_ms: 0,
             nodes: (0..plan.nodes).map(|_| None).collect(),
+            javas: (0..plan.javas).map(|_| None).collect(),
             clients: (0..plan.clients).map(|number| Client::new(&plan, number)).collect(),
             net: Net::new(&plan),
             truth: Truth::default(),
+            stalls: vec![Vec::new(); plan.servers()],
+            backlogs: (0..plan.servers()).map(|_| Vec::new()).collect(),
+            touched: vec![0; plan.clients],
             disks: vec![Disk::default(); plan.nodes],
-            lives: vec![0; plan.nodes],
-            wakes: vec![None; plan.nodes],
+            lives: vec![0; plan.servers()],
+            wakes: vec![None; plan.servers()],
             checked: BTreeMap::new(),
             queue: BinaryHeap::new(),
             events: BTreeMap::new(),
@@ -127,7 +168,7 @@ impl World {
             report: Report::default(),
             plan,
         };
-        for node in 0..world.plan.nodes {
+        for node in 0..world.plan.servers() {
             let at = world.rng.below(2_000);
             world.at(at, Event::Start { node });
         }
@@ -158,11 +199,12 @@ impl World {
         self.note(|| "fault heal: from now on everything works".to_owned());
         self.healing = true;
         self.net.heal(self.now_ms);
-        for node in 0..self.plan.nodes {
-            if self.nodes[node].is_none() {
+        for node in 0..self.plan.servers() {
+            if self.life_of(node).is_none() {
                 self.at(0, Event::Start { node });
             }
         }
+        self.revive_most();
         let end = self.now_ms + self.plan.heal_ms();
         let mut agreed_since = None;
         while self.now_ms < end {
@@ -197,11 +239,19 @@ impl World {
         Ok(())
     }
 
+    /// Since when two nodes have been running and could reach each other; `None` while they cannot.
+    pub fn open_since(&self, a: usize, b: usize) -> Option<u64> {
+        let since_ms = self.net.open_since(a, b)?;
+        Some(since_ms.max(self.running_since(a)?).max(self.running_since(b)?))
+    }
+
     /// Whether all nodes have been running and could reach each other since then.
     pub fn is_undisturbed_since(&self, since_ms: u64) -> bool {
         let nodes = 0..self.nodes.len();
-        let open = |a, b| a == b || self.net.open_since(a, b).is_some_and(|open_ms| open_ms <= since_ms);
-        nodes.clone().all(|a| self.nodes[a].is_some() && nodes.clone().all(|b| open(a, b)))
+        let open = |a, b| self.open_since(a, b).is_some_and(|open_ms| open_ms <= since_ms);
+        nodes
+            .clone()
+            .all(|a| nodes.clone().all(|b| if a == b { self.nodes[a].is_some() } else { open(a, b) }))
     }
 
     fn at(&mut self, in_ms: u64, event: Event) {
@@ -215,6 +265,7 @@ impl World {
     }
 
     fn step(&mut self, event: Event) -> Step {
+        let Some(event) = self.unless_stalled(event) else { return Ok(()) };
         match event {
             Event::Tick { node, life } => self.tick(node, life)?,
             Event::Wake { node, life } => {
@@ -233,27 +284,41 @@ impl World {
             Event::Response(route, response) => self.response_arrived(route, *response)?,
             Event::Timeout(route) => self.timed_out(route),
             Event::ClientWake { client } => self.poll_client(client),
-            Event::ClientRequest { client, number, node, deed } => {
-                self.client_request(client, number, node, &deed)?;
+            Event::ClientRequest { client, life, number, node, deed } => {
+                self.client_request(client, life, number, node, &deed)?;
             }
             Event::ClientResponse { client, number, done } => {
                 let over = self.clients[client].answered(number, done, self.now_ms);
                 self.client_went_on(client, over);
             }
             Event::ClientTimeout { client, number } => {
-                let over = self.clients[client].timed_out(number, self.plan.nodes, self.now_ms);
+                let over = self.clients[client].timed_out(number, self.plan.servers(), self.now_ms);
                 self.client_went_on(client, over);
             }
             Event::Deed => self.deed(),
             Event::Fault => self.fault(),
             Event::Mend(ways) => self.mend(&ways),
             Event::Start { node } => self.start(node),
+            Event::Resume { node } => self.resume(node),
         }
         Ok(())
     }
 
-    fn is_alive(&self, node: usize, life: u32) -> bool {
-        self.nodes[node].as_ref().is_some_and(|node| node.life == life)
+    fn is_alive(&self, server: usize, life: u32) -> bool {
+        self.life_of(server) == Some(life)
+    }
+
+    /// Whether this is a Synod node in this life.
+    pub fn is_node_alive(&self, server: usize, life: u32) -> bool {
+        server < self.plan.nodes && self.is_alive(server, life)
+    }
+
+    /// Which of its lives a server lives, if it runs.
+    pub fn life_of(&self, server: usize) -> Option<u32> {
+        match server.checked_sub(self.plan.nodes) {
+            None => self.nodes[server].as_ref().map(|node| node.life),
+            Some(java) => self.javas[java].as_ref().map(|java| java.life),
+        }
     }
 
     fn tick(&mut self, node: usize, life: u32) -> Step {
@@ -261,8 +326,14 @@ impl World {
             return Ok(());
         }
         let now_ms = self.now_ms;
-        let gone = self.nodes[node].as_mut().map(|node| node.tick(now_ms)).unwrap_or_default();
         self.at(1_000, Event::Tick { node, life });
+        if node >= self.plan.nodes {
+            self.tick_java(node);
+            return Ok(());
+        }
+        let gone = self.nodes[node].as_mut().map(|node| node.tick(now_ms)).unwrap_or_default();
+        let preserves = |node: &Node| !node.registry.is_expiring() && node.registry.preservation_view().1 > 0;
+        self.report.preserving += u64::from(self.nodes[node].as_ref().is_some_and(preserves));
         self.changed(node, &gone)?;
         invariant::each_second(self, node)?;
         self.poll(node);
@@ -284,6 +355,7 @@ impl World {
             if change.kind.is_removal() {
                 self.report.evicted += 1;
                 invariant::eviction::removed(self, number, change)?;
+                invariant::preserved::removed(self, number, change)?;
             }
         }
         let Some(node) = &self.nodes[number] else { return Ok(()) };

@@ -1,18 +1,24 @@
 //! What nodes and clients send each other.
 
-use super::{Event, Request, Response, Route, Step, Talk, World};
-use crate::client::{DELAY_MS_MAX, TIMEOUT_MS};
+use super::{Event, Request, Response, Route, Step, Talk, World, in_words};
+use crate::client::{DELAY_MS_MAX, Pending, TIMEOUT_MS};
+use crate::dialect;
 use crate::invariant;
 use crate::node::{Deed, Done};
 use crate::serve;
-use crate::truth::Sign;
+use crate::truth::{Key, Sign};
 
-use synod_core::registry::lane::Failure;
+use synod_core::registry::Change;
+use synod_core::registry::lane::{Dialect, Failure};
 use synod_core::registry::link;
+use synod_core::registry::sync::{Reply, listed};
 
 impl World {
     /// Lets a node send what is due, and wakes it when something is due next.
     pub(super) fn poll(&mut self, number: usize) {
+        if number >= self.plan.nodes {
+            return self.poll_java(number);
+        }
         let now_ms = self.now_ms;
         let mut out = Vec::new();
         let Some(node) = &mut self.nodes[number] else { return };
@@ -22,9 +28,13 @@ impl World {
             let Some(link) = link else { continue };
             let route =
                 |talk, number_of| Route { asker: number, life: node.life, peer, talk, number: number_of };
-            if let Some((_, batch)) = link.poll_batch(&node.registry, now) {
-                let notices = batch.items.iter().map(|item| link::notice(item, now)).collect();
-                out.push((route(Talk::Batch, batch.number), Request::Batch(notices)));
+            if let Some((dialect, batch)) = link.poll_batch(&node.registry, now) {
+                let items = batch.items.iter();
+                let request = match dialect {
+                    Dialect::Synod => Request::Batch(items.map(|item| link::notice(item, now)).collect()),
+                    Dialect::Eureka => Request::Eureka(items.map(dialect::item).collect()),
+                };
+                out.push((route(Talk::Batch, batch.number), request));
             }
             if let Some((number_of, ask)) = link.poll_ask(&node.registry, now) {
                 out.push((route(Talk::Ask, number_of), Request::Ask(ask)));
@@ -36,15 +46,12 @@ impl World {
         for (route, request) in out {
             self.send_request(route, request);
         }
-        if let Some(wake) = wake
-            && self.wakes[number].is_none_or(|known| wake < known || known <= now_ms)
-        {
-            self.wakes[number] = Some(wake);
-            self.at(wake - now_ms, Event::Wake { node: number, life });
+        if let Some(wake) = wake {
+            self.wake_at(number, life, wake);
         }
     }
 
-    fn send_request(&mut self, route: Route, request: Request) {
+    pub(super) fn send_request(&mut self, route: Route, request: Request) {
         self.at(self.plan.timeout_ms(), Event::Timeout(route));
         for delay in self.net.send(route.asker, route.peer) {
             self.at(delay, Event::Request(route, Box::new(request.clone())));
@@ -52,21 +59,35 @@ impl World {
     }
 
     pub(super) fn request_arrived(&mut self, route: Route, request: Request) -> Step {
-        let now_ms = self.now_ms;
-        let Some(node) = &self.nodes[route.peer] else { return Ok(()) };
         if self.net.is_cut(route.asker, route.peer) {
             return Ok(());
         }
+        let line = format!(
+            "{} from {}: {}",
+            self.name(route.peer),
+            self.name(route.asker),
+            in_words::request(&request)
+        );
+        let Some((response, changes)) = self.answer(route.peer, request) else { return Ok(()) };
         self.report.requests += 1;
-        let line = format!("node-{} from node-{}: {}", route.peer, route.asker, summary(&request));
-        let (response, changes) = serve::serve(&node.registry, route.peer, request, node.now(now_ms));
         self.note(|| line);
-        self.changed(route.peer, &changes)?;
-        invariant::lease::check(self, route.peer)?;
+        if route.peer < self.plan.nodes {
+            self.changed(route.peer, &changes)?;
+            invariant::lease::check(self, route.peer)?;
+        }
         for delay in self.net.send(route.peer, route.asker) {
             self.at(delay, Event::Response(route, Box::new(response.clone())));
         }
         Ok(())
+    }
+
+    /// What a server answers, if it runs, and what changed there.
+    fn answer(&mut self, server: usize, request: Request) -> Option<(Response, Vec<Change>)> {
+        if server >= self.plan.nodes {
+            return self.ask_java(server, request).map(|response| (response, Vec::new()));
+        }
+        let node = self.nodes[server].as_ref()?;
+        Some(serve::serve(&node.registry, server, request, node.now(self.now_ms)))
     }
 
     pub(super) fn response_arrived(&mut self, route: Route, response: Response) -> Step {
@@ -75,12 +96,23 @@ impl World {
         if !self.is_alive(asker, life) || self.net.is_cut(peer, asker) {
             return Ok(());
         }
+        if asker >= self.plan.nodes {
+            if let Response::Eureka(said) = response {
+                self.java_answered(route, said);
+            }
+            return Ok(());
+        }
         let node = self.nodes[asker].as_mut().expect("it is alive");
         let now = node.now(now_ms);
         let link = node.links[peer].as_mut().expect("nobody asks itself");
         let changes = match response {
             Response::Batch(answers) => link.answered(&node.registry, number, answers, now),
+            Response::Eureka(said) => link.answered(&node.registry, number, dialect::answers(said), now),
             Response::Ask(reply) => link.replied(&node.registry, number, reply, now),
+            Response::List { first, shown } => {
+                let outcome = listed::compare(&node.registry, shown, first, now);
+                link.replied(&node.registry, number, Reply::Listed(outcome), now)
+            }
         };
         self.changed(asker, &changes)?;
         invariant::lease::check(self, asker)?;
@@ -93,8 +125,11 @@ impl World {
         if !self.is_alive(asker, life) {
             return;
         }
+        if asker >= self.plan.nodes {
+            return self.java_timed_out(route);
+        }
         // A dead peer refuses connections, a cut or lossy network lets them time out.
-        let failure = if self.nodes[peer].is_none() { Failure::Unreachable } else { Failure::Congested };
+        let failure = if self.life_of(peer).is_none() { Failure::Unreachable } else { Failure::Congested };
         let now_ms = self.now_ms;
         let node = self.nodes[asker].as_mut().expect("it is alive");
         let now = node.now(now_ms);
@@ -109,12 +144,12 @@ impl World {
     pub(super) fn poll_client(&mut self, number: usize) {
         let client = &mut self.clients[number];
         let Some(pending) = client.poll(self.now_ms) else { return };
-        let node = client.node;
+        let (node, life) = (client.node, client.life);
         self.at(TIMEOUT_MS, Event::ClientTimeout { client: number, number: pending.number });
         if !self.rng.percent(self.client_loss()) {
             let delay = 1 + self.rng.below(DELAY_MS_MAX);
-            let event =
-                Event::ClientRequest { client: number, number: pending.number, node, deed: pending.deed };
+            let Pending { number: request, deed } = pending;
+            let event = Event::ClientRequest { client: number, life, number: request, node, deed };
             self.at(delay, event);
         }
     }
@@ -123,8 +158,15 @@ impl World {
         if self.healing { 0 } else { self.plan.loss / 2 }
     }
 
-    pub(super) fn client_request(&mut self, client: usize, number: u64, node: usize, deed: &Deed) -> Step {
-        let Some(done) = self.act(client, node, deed)? else { return Ok(()) };
+    pub(super) fn client_request(
+        &mut self,
+        client: usize,
+        life: u32,
+        number: u64,
+        node: usize,
+        deed: &Deed,
+    ) -> Step {
+        let Some(done) = self.act(client, life, node, deed)? else { return Ok(()) };
         if !self.rng.percent(self.client_loss()) {
             let delay = 1 + self.rng.below(DELAY_MS_MAX);
             self.at(delay, Event::ClientResponse { client, number, done });
@@ -132,31 +174,45 @@ impl World {
         Ok(())
     }
 
-    /// A node does what it is asked; `None` when it is down.
-    pub(super) fn act(
+    /// A server does what the client in one of its lives asked, or an operator in its place; `None` when the server is down.
+    fn act(
         &mut self,
         client: usize,
-        number: usize,
+        asked_by: u32,
+        server: usize,
         deed: &Deed,
     ) -> Result<Option<Done>, invariant::Broken> {
-        let (app, id) = self.clients[client].key.clone();
+        let key = self.clients[client].key.clone();
         let now_ms = self.now_ms;
-        let Some(node) = &mut self.nodes[number] else { return Ok(None) };
-        let life = node.life;
-        let done = node.act(&app, &id, deed, now_ms);
-        let dirty_ms = node.registry.told(&app, &id).map_or(0, |(record, _)| record.dirty_ms);
-        let key = (app, id);
+        let Some(life) = self.life_of(server) else { return Ok(None) };
+        let acted = if let Some(node) = self.nodes.get_mut(server) {
+            let done = node.as_mut().map(|node| node.act(&key.0, &key.1, deed, now_ms));
+            done.map(|done| (done, self.dirty_at(server, &key)))
+        } else {
+            self.act_java(server, &key, deed)
+        };
+        let Some((done, dirty_ms)) = acted else { return Ok(None) };
+        self.touched[client] = now_ms;
         let heard = matches!(done, Done::Yes | Done::No { heard: true });
-        if heard && matches!(deed, Deed::Cancel) {
-            self.truth.left(&key, now_ms, number);
-        } else if heard {
-            self.truth.sign(&key, Sign { at_ms: now_ms, node: number, life, dirty_ms });
+        let leaves = matches!(deed, Deed::Cancel);
+        if heard && !leaves {
+            self.truth.sign(&key, Sign { at_ms: now_ms, node: server, life, dirty_ms });
+        } else if heard && asked_by == self.clients[client].life {
+            self.truth.left(&key, now_ms, server);
         }
-        self.note(|| format!("node-{number} asked by {} {}: {} -> {done:?}", key.0, key.1, in_words(deed)));
-        self.changed(number, &[])?;
-        invariant::lease::check(self, number)?;
-        self.poll(number);
+        let name = self.name(server);
+        self.note(|| format!("{name} asked by {} {}: {} -> {done:?}", key.0, key.1, in_words::deed(deed)));
+        if server < self.plan.nodes {
+            self.changed(server, &[])?;
+            invariant::lease::check(self, server)?;
+        }
+        self.poll(server);
         Ok(Some(done))
+    }
+
+    fn dirty_at(&self, node: usize, (app, id): &Key) -> u64 {
+        let told = self.nodes[node].as_ref().and_then(|node| node.registry.told(app, id));
+        told.map_or(0, |(record, _)| record.dirty_ms)
     }
 
     /// After an answer or the lack of one.
@@ -173,42 +229,5 @@ impl World {
         if let Some(wake) = self.clients[number].wake_ms() {
             self.at(wake.saturating_sub(self.now_ms), Event::ClientWake { client: number });
         }
-    }
-}
-
-fn in_words(deed: &Deed) -> String {
-    match deed {
-        Deed::Register(instance) => format!("register {} dirty {}", instance.status, instance.dirty_ms),
-        Deed::Renew(dirty_ms) => format!("renew dirty {dirty_ms}"),
-        Deed::Cancel => "cancel".to_owned(),
-        Deed::Override(status) => format!("override {status}"),
-        Deed::ClearOverride => "clear the override".to_owned(),
-        Deed::Metadata(value) => format!("set metadata {value}"),
-    }
-}
-
-fn summary(request: &Request) -> String {
-    use synod_core::registry::sync::{Ask, Notice};
-    let one = |notice: &Notice| match notice {
-        Notice::Record(news) => {
-            format!("record {} {} age {}", news.instance.app, news.instance.id, news.age_ms)
-        }
-        Notice::Heartbeat(sign) => format!("heartbeat {} {} age {}", sign.app, sign.id, sign.age_ms),
-        Notice::Ended(ended) => format!("end {} {}", ended.app, ended.id),
-    };
-    match request {
-        Request::Batch(notices) => notices.iter().map(one).collect::<Vec<_>>().join(", "),
-        Request::Ask(Ask::Hello) => "hello".to_owned(),
-        Request::Ask(Ask::Compare { fading }) => {
-            let names: Vec<_> = fading.iter().map(|sign| format!("{} {}", sign.app, sign.id)).collect();
-            format!("compare, fading: {}", names.join(", "))
-        }
-        Request::Ask(Ask::Exchange(holdings)) => {
-            let names: Vec<_> =
-                holdings.signs.iter().map(|sign| format!("{} {}", sign.app, sign.id)).collect();
-            let ends: Vec<_> = holdings.ends.iter().map(|end| format!("{} {}", end.app, end.id)).collect();
-            format!("exchange, held: {}; ended: {}", names.join(", "), ends.join(", "))
-        }
-        Request::Ask(Ask::List { .. }) => "list".to_owned(),
     }
 }
