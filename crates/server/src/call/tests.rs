@@ -89,6 +89,42 @@ async fn participants_are_called_over_tls_if_they_are_trusted() {
     assert!(text.contains("not trusted") && !delivered.answered, "{text}");
 }
 
+/// What was logged.
+#[derive(Clone, Default)]
+struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn each_line_of_the_log_says_which_transaction_it_is_about() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    // As `log.format = "json"` has it.
+    let json = tracing_subscriber::fmt().json().flatten_event(true).with_current_span(true);
+    let log = json.with_max_level(tracing::Level::DEBUG).with_writer(move || writer.clone()).finish();
+    let logging = tracing::subscriber::set_default(log);
+    let caller = caller(Trust::new("").unwrap());
+    let address = participant().await;
+    caller.deliver(&call(format!("http://{address}/"))).await;
+    drop(logging);
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let line =
+        text.lines().find(|line| line.contains("called a participant")).unwrap_or_else(|| panic!("{text}"));
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    let span = &line["span"];
+    assert_eq!((&span["xid"], &span["branch"]), (&"synod.example:8091:1".into(), &"b1".into()), "{line}");
+    assert_eq!((&line["result"], &span["op"]), (&"done".into(), &"action".into()));
+}
+
 #[test]
 fn texts_are_clipped_between_letters() {
     assert_eq!(clipped("short"), "short");
