@@ -62,6 +62,64 @@ pub(crate) enum QueryCommand {
     Peers(Target),
     /// Put an instance's status aside in favour of another, or end that
     Override(Override),
+    /// Look at global transactions, and help those that are stuck
+    #[command(subcommand)]
+    Txn(Txn),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Txn {
+    /// List transactions, those begun last first
+    List(TxnList),
+    /// Show one transaction with its branches and what was tried
+    Show(TxnOne),
+    /// Make all calls of a transaction due now
+    Retry(TxnOne),
+    /// End a transaction, whatever its branches know
+    Stop(TxnStop),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct TxnList {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Only this status; `open` for all that have not ended, `ended` for all that have
+    #[arg(long)]
+    pub(crate) status: Option<String>,
+    /// Only this mode: `xa`, `tcc`, `saga`, `message`, `notification` or `workflow`
+    #[arg(long)]
+    pub(crate) mode: Option<String>,
+    /// Only those of this name
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Only those whose gid begins like this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) gid_prefix: Option<String>,
+    /// Only those that somebody should look at
+    #[arg(long)]
+    pub(crate) attention: bool,
+    /// As many at most
+    #[arg(long, default_value_t = 50)]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct TxnOne {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Its XID (`host:port:number`) or gid
+    pub(crate) id: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct TxnStop {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Its XID (`host:port:number`) or gid
+    pub(crate) id: String,
+    /// Why, for those who look at it later
+    #[arg(long, default_value = "")]
+    pub(crate) reason: String,
 }
 
 /// Which node is asked, and how the answer is shown.

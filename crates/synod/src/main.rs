@@ -11,6 +11,7 @@ mod client;
 mod output;
 mod query;
 mod serve;
+mod txn;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

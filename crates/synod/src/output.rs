@@ -110,6 +110,47 @@ pub(crate) fn peers(answer: &Value) -> Result<(), Failure> {
     table(["PEER", "KIND", "STATE", "REACHABLE", "LAG", "QUEUED", "FAILED", "LAST ERROR"], rows)
 }
 
+/// Prints a page of transactions.
+pub(crate) fn transactions(answer: &Value) -> Result<(), Failure> {
+    let rows = list(answer, "transactions").map(|row| {
+        let mut status = cell(&row["status"]);
+        if row["attention"] == true {
+            status += " (look!)";
+        }
+        let branches = match row["pending"].as_u64() {
+            Some(pending @ 1..) => format!("{} ({pending} pending)", cell(&row["branches"])),
+            _ => cell(&row["branches"]),
+        };
+        let error = cell(&row["troubles"][0]["last_error"]);
+        let why = if error == "-" { cell(&row["reason"]) } else { error };
+        [cell(&row["xid"]), cell(&row["gid"]), cell(&row["mode"]), cell(&row["name"]), status, branches, why]
+    });
+    table(["XID", "GID", "MODE", "NAME", "STATUS", "BRANCHES", "WHY"], rows)
+}
+
+/// Prints one transaction with its branches and what was tried.
+pub(crate) fn transaction(answer: &Value) -> Result<(), Failure> {
+    let rows =
+        ["xid", "gid", "mode", "name", "status", "reason"].map(|name| [name.to_owned(), cell(&answer[name])]);
+    let mut text = columns(&rows);
+    let legs = list(&answer["details"], "branches").flat_map(|branch| {
+        ["forward", "backward"].into_iter().filter(|way| !branch[*way]["url"].is_null()).map(move |way| {
+            let leg = &branch[way];
+            [cell(&branch["id"]), way.into(), cell(&leg["step"]), cell(&leg["url"]), cell(&leg["last_error"])]
+        })
+    });
+    let head = ["BRANCH", "WAY", "STEP", "URL", "LAST ERROR"].map(str::to_owned);
+    text += &format!("\n{}", columns(&std::iter::once(head).chain(legs).collect::<Vec<_>>()));
+    let attempts = list(&answer["details"], "attempts").map(|attempt| {
+        let took = attempt["took_ms"].as_u64().map_or_else(|| "-".into(), duration);
+        let branch = if attempt["branch"].is_null() { "initiator".into() } else { cell(&attempt["branch"]) };
+        [branch, cell(&attempt["way"]), cell(&attempt["result"]), took, cell(&attempt["error"])]
+    });
+    let head = ["ATTEMPT", "WAY", "RESULT", "TOOK", "ERROR"].map(str::to_owned);
+    text += &format!("\n{}", columns(&std::iter::once(head).chain(attempts).collect::<Vec<_>>()));
+    print(&text)
+}
+
 fn list<'a>(answer: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     answer[name].as_array().into_iter().flatten()
 }

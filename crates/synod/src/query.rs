@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Instances, QueryCommand, Services, Target};
 use crate::client::{Client, escape};
-use crate::{Failure, output};
+use crate::{Failure, output, txn};
 
 /// The largest page the API gives.
 const PAGE: usize = 500;
@@ -28,6 +28,7 @@ pub(crate) fn run(command: QueryCommand) -> Result<(), Failure> {
         }
         QueryCommand::Peers(_) => output::peers(&answer),
         QueryCommand::Override(_) => output::instances(std::slice::from_ref(&answer)),
+        QueryCommand::Txn(command) => txn::show(&command, &answer),
     }
 }
 
@@ -38,12 +39,14 @@ impl QueryCommand {
             Self::Services(services) => &services.target,
             Self::Instances(instances) => &instances.target,
             Self::Override(change) => &change.target,
+            Self::Txn(command) => command.target(),
         }
     }
 }
 
 async fn ask(client: &Client, command: &QueryCommand) -> anyhow::Result<Value> {
     match command {
+        QueryCommand::Txn(command) => txn::ask(client, command).await,
         QueryCommand::Status(_) => client.call(Method::GET, "/v1/registry", None).await,
         QueryCommand::Peers(_) => client.call(Method::GET, "/v1/peers", None).await,
         QueryCommand::Services(services) => all_pages(client, &services_path(services), "services").await,
@@ -74,7 +77,7 @@ fn instances_path(instances: &Instances) -> String {
 }
 
 /// The path with the page's size and the filters that are given.
-fn with_filters(path: String, filters: &[(&str, Option<&str>)]) -> String {
+pub(crate) fn with_filters(path: String, filters: &[(&str, Option<&str>)]) -> String {
     let mut path = format!("{path}?limit={PAGE}");
     for (name, value) in filters {
         if let Some(value) = value {
