@@ -1,6 +1,10 @@
 //! dtm's own clients against Synod: what their participants saw, what their callers were told and what is shown of the
 //! transactions is what it was with dtm 1.19.0, except where `golden/dtm_clients.toml` says why not.
-#![allow(clippy::print_stdout, clippy::panic, reason = "a run tells its figures, and a test fails by panicking")]
+#![allow(
+    clippy::print_stdout,
+    clippy::panic,
+    reason = "a run tells its figures, and a test fails by panicking"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
