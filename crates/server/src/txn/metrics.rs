@@ -58,19 +58,25 @@ impl TxnMetrics {
 
 /// What is open, and how the log stands, read when somebody scrapes.
 #[derive(Clone, Debug, Default)]
-pub struct LogMetrics(Arc<OnceLock<(Arc<Machine>, Arc<dyn Replicator>)>>);
+pub struct LogMetrics(Arc<OnceLock<Watched>>);
+
+#[derive(Debug)]
+struct Watched {
+    machine: Arc<Machine>,
+    replicator: Arc<dyn Replicator>,
+}
 
 impl LogMetrics {
     /// From now on there is something to read.
     pub(crate) fn watch(&self, machine: Arc<Machine>, replicator: Arc<dyn Replicator>) {
         // A node has one log; a second call would change nothing.
-        self.0.get_or_init(|| (machine, replicator));
+        self.0.get_or_init(|| Watched { machine, replicator });
     }
 }
 
 impl Collector for LogMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let Some((machine, replicator)) = self.0.get() else { return Ok(()) };
+        let Some(Watched { machine, replicator }) = self.0.get() else { return Ok(()) };
         let (open, gids) = machine.read(|view| (view.state.open_len(), view.state.outcomes().gids()));
         let log = replicator.metrics();
         let room = match log.room {
