@@ -18,8 +18,8 @@
 //! | [`truth`] | what really happened, against which the lists are held |
 //! | [`invariant`] | one file for each thing that must hold |
 //!
-//! Self-preservation and the cap on evictions are switched off in these runs: they hold back evictions on purpose, so that
-//! "a dead instance is gone after two leases" is no promise while they act. `synod-core` tests them on their own.
+//! Self-preservation and the cap on evictions are switched off but in worlds of their own ([`Kind::Preserve`]): they hold back
+//! evictions on purpose, so that "a dead instance is gone after two leases" is no promise while they act.
 //!
 //! How it is known that the checks bite: see `README.md`.
 
