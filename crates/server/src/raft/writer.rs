@@ -91,8 +91,8 @@ impl Writer {
                 group.push(op);
             }
             stop |= group.iter().any(|op| matches!(op, Op::Stop));
-            if let Err(failure) = self.write(&mut group) {
-                return self.end(&failure);
+            if self.write(&mut group).is_err() {
+                return;
             }
         }
         self.leave();
@@ -103,10 +103,17 @@ impl Writer {
         if group.is_empty() {
             // The keeper of the log has a thread of its own; what happens to it shows here.
             self.look();
-            return self.log.failure().map_or(Ok(()), |fatal| Err(WriteError::Fatal(fatal).into()));
+            let Some(fatal) = self.log.failure() else { return Ok(()) };
+            let failure = Failure::from(WriteError::Fatal(fatal));
+            self.tell(&failure);
+            return Err(failure);
         }
         let mut waiters = Vec::with_capacity(group.len());
         let written = self.write_all(group, &mut waiters);
+        if let Err(failure) = &written {
+            // Before anybody else draws conclusions from it.
+            self.tell(failure);
+        }
         for waiter in waiters {
             let told = match &written {
                 Ok(()) => Ok(()),
@@ -223,7 +230,7 @@ impl Writer {
         }
     }
 
-    fn end(&self, failure: &Failure) {
+    fn tell(&self, failure: &Failure) {
         if matches!(failure, Failure::GivenUp) {
             tracing::warn!(%failure, "the log ends");
             return;
