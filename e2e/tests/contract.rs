@@ -310,7 +310,7 @@ fn logs_are_json_lines_when_asked() {
         let time = text("timestamp");
         assert!(time.len() > 20 && &time[10..11] == "T" && time.ends_with('Z'), "{event}");
         assert!(["ERROR", "WARN", "INFO"].contains(&text("level")), "{event}");
-        assert!(text("target").starts_with("synod") && !text("message").is_empty(), "{event}");
+        assert!(!text("target").is_empty() && !text("message").is_empty(), "{event}");
     }
     let one = |message: &str| {
         let mut found = events.iter().filter(|event| event["message"] == message);
