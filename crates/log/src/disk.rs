@@ -102,9 +102,13 @@ pub enum Loss {
 /// Holds the lock of a directory.
 pub trait Guard: fmt::Debug + Send + Sync {}
 
-/// Whether an error says that there is no room.
+/// Linux: too many files are open in the system, or in this process.
+const FILES_OPEN: [i32; 2] = [23, 24];
+
+/// Whether an error says that there is no room: for bytes, or for one more open file. Either comes back by itself.
 pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        || error.raw_os_error().is_some_and(|code| FILES_OPEN.contains(&code))
 }
 
 /// Bytes of one write of zeros.
