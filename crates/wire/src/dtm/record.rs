@@ -74,6 +74,14 @@ pub struct TransactionRecord {
     /// The options, each in a field of its own.
     #[serde(flatten)]
     pub options: Options,
+    /// Attempts of a saga that is rolled back after so many.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub retry_count: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A branch as it is shown.

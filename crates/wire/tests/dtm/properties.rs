@@ -109,7 +109,7 @@ fn branch() -> impl Strategy<Value = BranchRecord> {
 }
 
 fn record() -> impl Strategy<Value = TransactionRecord> {
-    let parts = (steps(), vec(text(), 0..3), options(), option::of(any::<u64>()));
+    let parts = (steps(), vec(text(), 0..3), options(), option::of(any::<u64>()), any::<u32>());
     (0..=i32::MAX, vec(time(), 5), vec(text(), 11), parts).prop_map(|(id, times, texts, parts)| {
         TransactionRecord {
             id,
@@ -133,6 +133,7 @@ fn record() -> impl Strategy<Value = TransactionRecord> {
             owner: texts[9].clone(),
             ext_data: texts[10].clone(),
             options: parts.2,
+            retry_count: parts.4,
         }
     })
 }
