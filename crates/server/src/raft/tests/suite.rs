@@ -1,12 +1,14 @@
 //! openraft's conformance suite.
 
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use openraft::testing::{StoreBuilder, Suite};
 use synod_core::txn::Limits;
 use synod_log::Log;
 use synod_log::disk::{Disk, RealDisk};
 use synod_replica::{Later, Machine, Sink, Tidings};
+use tempfile::TempDir;
 use tokio::sync::watch;
 
 use super::super::depot::Depot;
@@ -17,6 +19,19 @@ use crate::task::OnFatal;
 
 struct Builder;
 
+/// A directory, and the thread that works in it: it ends first.
+struct Place {
+    thread: Option<JoinHandle<()>>,
+    _dir: TempDir,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // The storage is gone by now, and so the thread has nothing to wait for.
+        self.thread.take().map(JoinHandle::join).transpose().unwrap();
+    }
+}
+
 #[derive(Debug)]
 struct Nobody;
 
@@ -26,8 +41,8 @@ impl Sink for Nobody {
     }
 }
 
-impl StoreBuilder<Types, Store, StateMachine, tempfile::TempDir> for Builder {
-    async fn build(&self) -> Result<(tempfile::TempDir, Store, StateMachine), StorageError> {
+impl StoreBuilder<Types, Store, StateMachine, Place> for Builder {
+    async fn build(&self) -> Result<(Place, Store, StateMachine), StorageError> {
         let dir = tempfile::tempdir().unwrap();
         let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(dir.path()).unwrap());
         // Small, so that the suite reads from the disk too.
@@ -41,11 +56,11 @@ impl StoreBuilder<Types, Store, StateMachine, tempfile::TempDir> for Builder {
         let (depot, state) = Depot::open(disk, 0, Limits::default()).unwrap();
         assert!(state.is_none());
         let on_fatal = OnFatal::new(|part, reason| panic!("{part}: {reason}"));
-        let (store, _thread) = Store::start(log, 1_000, 1_000, on_fatal).unwrap();
+        let (store, thread) = Store::start(log, 1_000, 1_000, on_fatal).unwrap();
         let machine = Arc::new(Machine::new(Limits::default()));
         let (_, live) = watch::channel(true);
         let (machine, _) = StateMachine::new(machine, depot, Arc::new(Nobody), live);
-        Ok((dir, store, machine))
+        Ok((Place { thread: Some(thread), _dir: dir }, store, machine))
     }
 }
 
