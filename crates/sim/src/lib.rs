@@ -33,6 +33,7 @@ pub mod plan;
 mod serve;
 pub mod timeline;
 pub mod truth;
+pub mod txn;
 pub mod world;
 
 pub use invariant::Violation;

@@ -2,6 +2,8 @@
 
 #![expect(clippy::print_stdout, reason = "a command line program")]
 
+mod run_txn;
+
 use std::ops::Range;
 use std::process::ExitCode;
 
@@ -44,6 +46,9 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Option<Arguments> {
 }
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("txn") {
+        return run_txn::run(std::env::args().skip(2));
+    }
     let Some(Arguments { kind, seeds, verbose }) = parse(std::env::args().skip(1)) else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);

@@ -111,7 +111,7 @@ impl Driver {
                 if let Some(task) = self.tasks.get_mut(&xid) {
                     if task.deciding.take() == Some(task.txn.status) {
                         // It was refused, as while the disk is full. At once it would be again.
-                        task.held_until = now.mono_ms.saturating_add(self.settings.retry_ms);
+                        task.held_until = now.mono_ms.saturating_add(interval(&self.settings, &task.txn));
                     }
                     self.advance(xid, now, effects);
                 }
@@ -294,7 +294,9 @@ impl Driver {
         let txn = Arc::clone(&task.txn);
         match txn.mode.rules().on_result(&txn, errand, &result, failures) {
             Verdict::Done => self.done(xid, errand, now, effects),
-            Verdict::Again => self.pause(xid, errand, failures, self.interval(&txn), result, now, effects),
+            Verdict::Again => {
+                self.pause(xid, errand, failures, interval(&self.settings, &txn), result, now, effects)
+            }
             Verdict::BackOff => {
                 let pause_ms = self.back_off(&txn, failures);
                 self.pause(xid, errand, failures, pause_ms, result, now, effects);
@@ -396,13 +398,9 @@ impl Driver {
         effects.push(Effect::Propose(command, Urgency::Now));
     }
 
-    fn interval(&self, txn: &Txn) -> u64 {
-        if txn.options.retry_ms > 0 { txn.options.retry_ms } else { self.settings.retry_ms }
-    }
-
     /// Doubles with each failure, up to a limit; up to a tenth is left to chance, so that many do not come in step.
     fn back_off(&mut self, txn: &Txn, failures: u32) -> u64 {
-        let first = self.interval(txn);
+        let first = interval(&self.settings, txn);
         let limit = self.settings.retry_max_ms.max(first);
         let full = first.saturating_mul(1 << failures.saturating_sub(1).min(20)).min(limit);
         full - self.rng.below(full / 10 + 1)
@@ -434,6 +432,11 @@ impl Driver {
     pub fn view(&self, xid: Xid) -> Option<(&[Pause], &[Attempt])> {
         self.tasks.get(&xid).map(|task| (&*task.pauses, &*task.attempts))
     }
+}
+
+/// The transaction's own interval, or the one that holds where it names none.
+fn interval(settings: &Settings, txn: &Txn) -> u64 {
+    if txn.options.retry_ms > 0 { txn.options.retry_ms } else { settings.retry_ms }
 }
 
 fn counted(xid: Xid, errand: Errand) -> Option<Effect> {
