@@ -5,6 +5,7 @@
 //! accepted already.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -266,6 +267,8 @@ impl Shared {
                 segment::remove_remains(&*self.disk, number).map_err(Fatal::of("delete", place))?;
                 Ok(None)
             }
+            // Somebody has taken the directory away. What is open can be written to, but there is no place for more.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Fatal::of("make", place)(error)),
         }
     }

@@ -1,11 +1,13 @@
 //! The replicated state and the one place where it changes.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
+use synod_base::xid::Xid;
 use synod_core::txn::codec::{Damage, v1};
-use synod_core::txn::{Limits, News, Outcome, State};
+use synod_core::txn::{Limits, News, Outcome, State, Txn};
 
 /// What became of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,12 +52,15 @@ pub struct View {
 pub struct Machine {
     limits: Limits,
     view: RwLock<View>,
+    /// What ended and has not been taken up by whoever keeps details: see [`Machine::ending`].
+    ending: Mutex<BTreeMap<Xid, Arc<Txn>>>,
 }
 
 impl Machine {
     /// An empty state.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, view: RwLock::new(View { state: State::new(limits), index: 0 }) }
+        let view = RwLock::new(View { state: State::new(limits), index: 0 });
+        Self { limits, view, ending: Mutex::default() }
     }
 
     /// What the state refuses.
@@ -85,8 +90,30 @@ impl Machine {
         let outcomes = batch.commands.iter().map(|command| view.state.apply(command, &mut news)).collect();
         view.index = index;
         let at_ms = view.state.stamp_ms();
+        // Before anybody can see that they have ended.
+        self.endings(|ending| ending.extend(news.ended.iter().map(|txn| (txn.xid, Arc::clone(txn)))));
         drop(view);
         Ok((Applied { index, at_ms, outcomes }, Tidings::Applied { index, at_ms, news }))
+    }
+
+    /// What a transaction looked like that has ended, until somebody has [taken it up](Self::taken_up). The state shows its end
+    /// a moment before its details are kept elsewhere; this closes the gap.
+    pub fn ending(&self, xid: Xid) -> Option<Arc<Txn>> {
+        self.endings(|ending| ending.get(&xid).cloned())
+    }
+
+    /// The details of an ended transaction are kept elsewhere now, or nowhere.
+    pub fn taken_up(&self, xid: Xid) {
+        self.endings(|ending| drop(ending.remove(&xid)));
+    }
+
+    /// Nobody takes up what ended so far: it was applied again at the start, before anybody listened.
+    pub fn none_ending(&self) {
+        self.endings(BTreeMap::clear);
+    }
+
+    fn endings<T>(&self, look: impl FnOnce(&mut BTreeMap<Xid, Arc<Txn>>) -> T) -> T {
+        look(&mut self.ending.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes note of an entry that does not concern the state.

@@ -158,6 +158,7 @@ impl Coordinator {
         stopping: &Stopping,
     ) -> io::Result<(Arc<Self>, Tasks)> {
         let Prepared { sender: notices, receiver } = prepared;
+        machine.none_ending();
         let coordinator = Arc::new(Self {
             clock: clock.clone(),
             machine: Arc::clone(&machine),
@@ -274,10 +275,18 @@ impl Coordinator {
     fn known(&self, found: Found) -> Known {
         match found {
             Found::Open(txn) => Known::Open(txn),
-            Found::Ended(xid, end) => Known::Ended(xid, end, self.details.get(xid).map(Box::new)),
+            Found::Ended(xid, end) => Known::Ended(xid, end, self.detail(xid).map(Box::new)),
             Found::Forgotten => Known::Forgotten,
             Found::Unknown => Known::Unknown,
         }
+    }
+
+    /// What an ended transaction looked like. Its end shows in the state before its details are kept: in between, the machine
+    /// has them; and they may have moved between the first look and the second.
+    fn detail(&self, xid: Xid) -> Option<Detail> {
+        let ending = |txn: Arc<Txn>| Detail { txn: Txn::clone(&txn), attempts: Vec::new() };
+        let kept = || self.details.get(xid);
+        kept().or_else(|| self.machine.ending(xid).map(ending)).or_else(kept)
     }
 
     /// What ended transactions looked like.
@@ -332,6 +341,7 @@ impl Coordinator {
         if let Err(error) = self.details.put(txn, attempts, now_ms) {
             tracing::warn!(%error, xid = %txn.xid, "the details of an ended transaction are not kept");
         }
+        self.machine.taken_up(txn.xid);
         if leads {
             self.metrics.ended(txn);
         }
