@@ -125,6 +125,7 @@ impl Driver {
     fn retry_now(&mut self, xid: Xid, now: Now, effects: &mut Effects) {
         let Some(task) = self.tasks.get_mut(&xid) else { return };
         task.held_until = 0;
+        task.hurried = task.flights.iter().map(|(errand, _)| *errand).collect();
         for pause in &mut task.pauses {
             pause.due_mono = now.mono_ms;
             if let Some(name) = destination(&task.txn, pause.errand) {
@@ -382,6 +383,9 @@ impl Driver {
             CallResult::Failed(error) | CallResult::Refused(error) => error.clone(),
             CallResult::Done | CallResult::Ongoing => Box::default(),
         };
+        let hurried = task.hurried.contains(&errand);
+        task.hurried.retain(|other| *other != errand);
+        let pause_ms = if hurried { 0 } else { pause_ms };
         task.pause(Pause { errand, failures, due_mono: now.mono_ms.saturating_add(pause_ms), error });
         if failures >= self.settings.attention_after {
             self.troubled.insert(xid);

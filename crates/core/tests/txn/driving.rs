@@ -98,6 +98,19 @@ fn an_operator_has_it_tried_at_once() {
     rig.tell(Event::RetryNow(xid(77)));
 }
 
+/// The operator sees that the participant was called, not whether its answer has been taken note of.
+#[test]
+fn what_is_under_way_meanwhile_is_tried_again_at_once() {
+    let slow = Answer { after_ms: 5_000, result: CallResult::Failed("500".into()), answered: true };
+    let mut rig = Rig::plain(move |_, now| if now < 1_000 { Some(slow.clone()) } else { done() });
+    let patient = Options { retry_ms: 150_000, ..Options::default() };
+    rig.apply(&with_options(saga(1, steps(1)), patient).made()).unwrap();
+    rig.run(2_000);
+    rig.tell(Event::RetryNow(xid(1)));
+    rig.run(6_000);
+    assert_eq!((rig.made.len(), rig.ended.len()), (2, 1), "{:?}", rig.made);
+}
+
 #[test]
 fn a_stopped_transaction_is_left_alone_at_once() {
     let concurrent = Options { concurrent: true, ..Options::default() };

@@ -79,6 +79,8 @@ pub(super) struct Task {
     pub(super) held_until: u64,
     /// Actions may have been called that are not known here: somebody else drove it before.
     pub(super) unsure: bool,
+    /// Somebody wants every call tried at once: what is under way now is tried again at once should it fail.
+    pub(super) hurried: SmallVec<[Errand; 1]>,
     /// Where it stands in line.
     pub(super) places: Places,
     pub(super) timer_mono: Option<u64>,
@@ -95,6 +97,7 @@ impl Task {
             deciding: None,
             held_until: 0,
             unsure,
+            hurried: SmallVec::new(),
             places: Places::new(),
             timer_mono: None,
         }
