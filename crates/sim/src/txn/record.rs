@@ -10,6 +10,8 @@ use synod_core::txn::{End, Mode, Status, Txn, Way};
 /// The last call of one errand.
 #[derive(Clone, Copy, Debug)]
 pub struct Called {
+    /// When it left.
+    pub made_ms: u64,
     /// In which life of the coordinator.
     pub life: u32,
     /// Whether it is under way.

@@ -30,7 +30,8 @@ pub(super) fn made(world: &mut World, call: &Call) -> Result<(), Broken> {
         && last.life == life
     {
         let pause_ms = world.now_ms - last.ended_ms;
-        let hurried = world.record.hurried.get(&xid).is_some_and(|at_ms| *at_ms >= last.ended_ms);
+        // The operator may have wanted that while it was under way.
+        let hurried = world.record.hurried.get(&xid).is_some_and(|at_ms| *at_ms >= last.made_ms);
         if last.flying {
             return broken("while it is being called");
         }
@@ -47,7 +48,10 @@ pub(super) fn made(world: &mut World, call: &Call) -> Result<(), Broken> {
     {
         return broken(&format!("before branch {before} has answered"));
     }
-    world.record.calls.insert((xid, errand), Called { life, flying: true, ended_ms: 0, done: false });
+    world.record.calls.insert(
+        (xid, errand),
+        Called { made_ms: world.now_ms, life, flying: true, ended_ms: 0, done: false },
+    );
     Ok(())
 }
 
