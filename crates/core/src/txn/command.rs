@@ -93,6 +93,27 @@ pub enum Command {
 }
 
 impl Command {
+    /// The transaction that it is about; none for what concerns ids, outcomes, topics or limits.
+    pub fn subject(&self) -> Option<Xid> {
+        match self {
+            Self::Begin(begin) => Some(begin.xid),
+            Self::Enlist(enlist) => Some(enlist.xid),
+            Self::Decide(decision) => Some(decision.xid),
+            Self::Report(report) | Self::Attempted(report) => Some(report.xid),
+            Self::Turn(turn) => Some(turn.xid),
+            Self::TimeOut { xid, .. }
+            | Self::GiveUp { xid }
+            | Self::Resend { xid }
+            | Self::Stop { xid, .. } => Some(*xid),
+            Self::Reserve { .. }
+            | Self::Forget { .. }
+            | Self::Subscribe { .. }
+            | Self::Unsubscribe { .. }
+            | Self::DeleteTopic { .. }
+            | Self::Limit(_) => None,
+        }
+    }
+
     /// Whether it asks for something new. The rest finishes what was accepted before, or is about to, and is let through
     /// where room or time is short.
     pub fn is_new_work(&self) -> bool {

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use synod_base::xid::Xid;
+use synod_core::txn::Txn;
 use synod_core::txn::drive::{self, Call, CallId, Driver, Effect, Event, Urgency};
 use synod_core::txn::mode::CallResult;
-use synod_core::txn::{Command, Txn};
 use synod_replica::{Later, Replicator, Role, Sink, Tidings};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -244,7 +244,7 @@ impl Driving {
                     }
                 }
                 Effect::Propose(command, urgency) => {
-                    let subject = if urgency == Urgency::Now { subject(&command) } else { None };
+                    let subject = if urgency == Urgency::Now { command.subject() } else { None };
                     self.coordinator.proposer.propose_for_driver(command, urgency, subject);
                 }
                 Effect::Stalled(xid, result) => self.coordinator.waiters.stalled(xid, &result),
@@ -265,27 +265,6 @@ impl Driving {
             returns.give(delivered.result, delivered.answered);
         });
         self.calls.insert(id, task.abort_handle());
-    }
-}
-
-/// Whose going on depends on a command.
-fn subject(command: &Command) -> Option<Xid> {
-    match command {
-        Command::Report(report) | Command::Attempted(report) => Some(report.xid),
-        Command::Decide(decision) => Some(decision.xid),
-        Command::Turn(turn) => Some(turn.xid),
-        Command::TimeOut { xid, .. }
-        | Command::GiveUp { xid }
-        | Command::Resend { xid }
-        | Command::Stop { xid, .. } => Some(*xid),
-        Command::Begin(begin) => Some(begin.xid),
-        Command::Enlist(enlist) => Some(enlist.xid),
-        Command::Reserve { .. }
-        | Command::Forget { .. }
-        | Command::Subscribe { .. }
-        | Command::Unsubscribe { .. }
-        | Command::DeleteTopic { .. }
-        | Command::Limit(_) => None,
     }
 }
 

@@ -1,6 +1,5 @@
 //! The driver's part: its calls go out, their ends come back, what it proposes goes into the queue.
 
-use synod_base::xid::Xid;
 use synod_core::txn::Command;
 use synod_core::txn::drive::{Call, CallId, Effect, Effects, Event as Told, Urgency};
 use synod_core::txn::mode::{CallResult, Errand};
@@ -49,7 +48,7 @@ impl World {
     }
 
     fn propose_for_driver(&mut self, command: Command, urgency: Urgency) {
-        let subject = subject(&command).filter(|_| urgency == Urgency::Now);
+        let subject = command.subject().filter(|_| urgency == Urgency::Now);
         let command = match command {
             Command::Turn(mut turn) if self.plan.breakage == Breakage::IsSureAfterTakeOver => {
                 turn.unsure = false;
@@ -110,17 +109,4 @@ fn in_words(txn: &Txn, errand: Errand) -> String {
         Errand::BackCheck => "its initiator".to_owned(),
     };
     format!("{word} of a {}, {}", txn.mode.as_str(), txn.status)
-}
-
-fn subject(command: &Command) -> Option<Xid> {
-    match command {
-        Command::Report(report) | Command::Attempted(report) => Some(report.xid),
-        Command::Decide(decision) => Some(decision.xid),
-        Command::Turn(turn) => Some(turn.xid),
-        Command::TimeOut { xid, .. }
-        | Command::GiveUp { xid }
-        | Command::Resend { xid }
-        | Command::Stop { xid, .. } => Some(*xid),
-        _ => None,
-    }
 }
