@@ -8,8 +8,8 @@ use super::model::Txn;
 use super::state::State;
 
 impl State {
-    /// Those that have not ended, with ids below `before`, the newest first. Each costs the logarithm of the number of shards,
-    /// however many are open.
+    /// Those that have not ended, with ids below `before`, the newest first. The first costs a look at every shard,
+    /// each after it the logarithm of their number, however many are open.
     pub fn newest(&self, before: Option<Xid>) -> impl Iterator<Item = &Arc<Txn>> {
         self.open.below(before).map(|(_, txn)| txn)
     }

@@ -52,7 +52,8 @@ pub struct EndedGid {
 
 impl Place for GidDigest {
     fn place(&self) -> u64 {
-        u64::from(self[15])
+        let [.., a, b] = *self;
+        u64::from(u16::from_le_bytes([a, b]))
     }
 }
 

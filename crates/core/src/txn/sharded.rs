@@ -1,7 +1,9 @@
 //! A map that can be copied in a moment: its shards are shared until one of them is written to.
 //!
-//! A snapshot has to be of one state, but encoding it takes long. So the table is cut into shards behind reference counts;
-//! a copy costs one count per shard, and a write after it copies one shard.
+//! A snapshot has to be of one state, but encoding it takes long. So the table is cut into shards behind reference counts, and
+//! those into groups behind counts of their own: a copy costs one count per group, and a write after it copies one group's
+//! counts and one shard. With a million entries a shard holds some sixty, so that the writes that follow a snapshot do not
+//! wait for one another's copies.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -9,28 +11,49 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-const SHARDS: usize = 256;
+const GROUPS: usize = 128;
+/// In each group.
+const SHARDS: usize = 128;
 
 /// How a key finds its shard; the same on every node.
 pub(super) trait Place {
     fn place(&self) -> u64;
 }
 
+type Group<K, V> = Vec<Arc<BTreeMap<K, V>>>;
+
 #[derive(Clone, Debug)]
 pub(super) struct Sharded<K, V> {
-    shards: Vec<Arc<BTreeMap<K, V>>>,
+    groups: Vec<Arc<Group<K, V>>>,
     len: usize,
 }
 
 impl<K: Ord + Clone, V: Clone> Default for Sharded<K, V> {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Arc::default()).collect(), len: 0 }
+        // All the empty groups are one, as are all the empty shards.
+        Self { groups: vec![Arc::new(vec![Arc::default(); SHARDS]); GROUPS], len: 0 }
     }
 }
 
 impl<K: Ord + Clone, V: Clone> Sharded<K, V> {
-    fn shard<Q: Place + ?Sized>(key: &Q) -> usize {
-        key.place() as usize % SHARDS
+    fn shard<Q: Place + ?Sized>(&self, key: &Q) -> &BTreeMap<K, V> {
+        let place = key.place() as usize;
+        &self.groups[place % GROUPS][place / GROUPS % SHARDS]
+    }
+
+    fn shard_mut<Q: Place + ?Sized>(&mut self, key: &Q) -> &mut BTreeMap<K, V> {
+        let place = key.place() as usize;
+        let group = Arc::make_mut(&mut self.groups[place % GROUPS]);
+        Arc::make_mut(&mut group[place / GROUPS % SHARDS])
+    }
+
+    /// Those that hold anything, always in the same order.
+    fn shards(&self) -> impl Iterator<Item = &BTreeMap<K, V>> {
+        self.groups
+            .iter()
+            .flat_map(|group| group.iter())
+            .filter(|shard| !shard.is_empty())
+            .map(|shard| &**shard)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -41,21 +64,21 @@ impl<K: Ord + Clone, V: Clone> Sharded<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.shards[Self::shard(key)].get(key)
+        self.shard(key).get(key)
     }
 
     pub(super) fn get_mut<Q: Place + Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
     {
-        Arc::make_mut(&mut self.shards[Self::shard(key)]).get_mut(key)
+        self.shard_mut(key).get_mut(key)
     }
 
     pub(super) fn insert(&mut self, key: K, value: V) -> Option<V>
     where
         K: Place,
     {
-        let old = Arc::make_mut(&mut self.shards[Self::shard(&key)]).insert(key, value);
+        let old = self.shard_mut(&key).insert(key, value);
         self.len += usize::from(old.is_none());
         old
     }
@@ -64,21 +87,21 @@ impl<K: Ord + Clone, V: Clone> Sharded<K, V> {
     where
         K: Borrow<Q>,
     {
-        let old = Arc::make_mut(&mut self.shards[Self::shard(key)]).remove(key);
+        let old = self.shard_mut(key).remove(key);
         self.len -= usize::from(old.is_some());
         old
     }
 
     /// All entries, shard by shard: the same order on every node, though not that of the keys.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.shards.iter().flat_map(|shard| shard.iter())
+        self.shards().flatten()
     }
 
     /// All keys below `before`, the greatest first.
     pub(super) fn below(&self, before: Option<K>) -> impl Iterator<Item = (&K, &V)> {
         let upper = before.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         let mut shards: Vec<_> =
-            self.shards.iter().map(|shard| shard.range((Bound::Unbounded, upper)).rev()).collect();
+            self.shards().map(|shard| shard.range((Bound::Unbounded, upper)).rev()).collect();
         let first = shards.iter_mut().enumerate();
         let mut heads: BinaryHeap<Head<'_, K, V>> =
             first.filter_map(|(from, shard)| Some(Head { entry: shard.next()?, from })).collect();
