@@ -78,7 +78,9 @@ fn workspace(root: &Path, files: &[PathBuf], report: &mut Report) -> Outcome<Vec
     let metadata =
         process::capture(&mut process::cargo(root, &["metadata", "--format-version", "1", "--locked"]))?;
     let metadata = serde_json::from_str(&metadata).map_err(|error| format!("cargo metadata: {error}"))?;
-    for (manifest, sentence) in rooms::breaches(root, &metadata) {
+    for (manifest, sentence) in
+        rooms::breaches(root, &metadata, |package, other| rooms::is_built(root, package, other))
+    {
         report.add(manifest, 1, sentence);
     }
     let mut targets = rooms::targets(root, &metadata);

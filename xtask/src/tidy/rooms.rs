@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::modules::Target;
+use crate::process;
 
 /// Rows of packages outside the product (load generators, this tool) and of rooms to come are here too:
 /// a room is added by adding its row.
@@ -64,14 +65,20 @@ const ROOMS: &[Room] = &[
         others: None,
         never: &[],
     },
-    Room { package: "synod-demo", rooms: &["synod-client"], others: None, never: &[] },
+    Room {
+        package: "synod-scratch",
+        rooms: &[],
+        others: Some(&["rustix", "tempfile", "thiserror"]),
+        never: ASYNC,
+    },
+    Room { package: "synod-demo", rooms: &["synod-client", "synod-scratch"], others: None, never: &[] },
     Room {
         package: "synod-sim",
         rooms: &["synod-base", "synod-core", "synod-log", "synod-replica", "synod-wire"],
         others: None,
         never: ASYNC,
     },
-    Room { package: "synod-e2e", rooms: &["synod-client"], others: None, never: &[] },
+    Room { package: "synod-e2e", rooms: &["synod-client", "synod-scratch"], others: None, never: &[] },
     Room {
         package: "synod-bench",
         rooms: &["synod-client", "synod-log", "synod-wire"],
@@ -86,8 +93,13 @@ const ROOMS: &[Room] = &[
     },
 ];
 
-/// Every breach of the table in the output of `cargo metadata`: the manifest (relative to `root`) and a sentence.
-pub(crate) fn breaches(root: &Path, metadata: &Value) -> Vec<(String, String)> {
+/// Every breach of the table in the output of `cargo metadata`: the manifest (relative to `root`) and a sentence. `is_built` says
+/// whether a package that reaches another one there is really built with it.
+pub(crate) fn breaches(
+    root: &Path,
+    metadata: &Value,
+    is_built: impl Fn(&str, &str) -> bool,
+) -> Vec<(String, String)> {
     let reach = Reach::new(metadata);
     let mut found = Vec::new();
     for package in members(metadata) {
@@ -111,13 +123,25 @@ pub(crate) fn breaches(root: &Path, metadata: &Value) -> Vec<(String, String)> {
                 ));
             }
         }
-        for banned in reach.from(text(package, "id")).iter().filter(|other| room.never.contains(*other)) {
+        let reached = reach.from(text(package, "id"));
+        let banned = reached.iter().filter(|other| room.never.contains(*other));
+        for banned in banned.filter(|other| is_built(name, other)) {
             tell(format!(
                 "{banned} reaches {name} through its dependencies, which the table of rooms forbids"
             ));
         }
     }
     found
+}
+
+/// Whether `package` is built with `other`. `cargo metadata` also counts the features that optional dependencies which nobody has
+/// switched on would switch on; `cargo tree` resolves as a build does.
+pub(crate) fn is_built(root: &Path, package: &str, other: &str) -> bool {
+    let mut tree = process::cargo(root, &["tree", "--locked", "--target", "all", "--edges", "normal"]);
+    let tree = process::capture(tree.args(["--prefix", "none", "--format", "{p}", "--package", package]));
+    let is_other = |line: &str| line.split(' ').next() == Some(other);
+    // Who cannot be asked is not believed.
+    tree.map_or(true, |tree| tree.lines().any(is_other))
 }
 
 /// The root files of all crates in the workspace.
@@ -206,7 +230,7 @@ mod tests {
                 { "id": "d", "deps": [{ "pkg": "t", "dep_kinds": normal }] },
             ]},
         });
-        breaches(Path::new("/r"), &metadata)
+        breaches(Path::new("/r"), &metadata, |_, _| true)
             .into_iter()
             .map(|(file, sentence)| format!("{file}: {sentence}"))
             .collect()
@@ -230,6 +254,14 @@ mod tests {
         );
         caught(sentences("synod-core", "synod-base", "bytes", normal()), "tokio reaches synod-core");
         caught(sentences("synod-news", "synod-base", "bytes", normal()), "no row in the table");
+    }
+
+    #[test]
+    fn what_a_package_is_built_with_is_asked_of_cargo() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        assert!(is_built(root, "synod-core", "smallvec") && is_built(root, "synod-core", "synod-base"));
+        assert!(!is_built(root, "synod-core", "tokio") && !is_built(root, "synod-core", "proptest"));
+        assert!(is_built(root, "no-such-package", "tokio"));
     }
 
     #[test]
