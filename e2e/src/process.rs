@@ -1,18 +1,14 @@
 //! Child processes that never outlive their test and whose log is printed when the test fails.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
 use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 
-use crate::Random;
-use crate::wait::{epoch_ms, now};
+use crate::wait::now;
 
 /// How much of a log is printed.
 const LOG_TAIL: u64 = 12_000;
@@ -163,17 +159,7 @@ fn tail(log: &Path) -> String {
 /// # Panics
 /// There is none.
 pub fn free_port() -> u16 {
-    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-    let mut given = GIVEN.lock().expect("nobody panics with it");
-    let mut random = Random::new(epoch_ms() + (u64::from(std::process::id()) << 32));
-    for _ in 0..1000 {
-        let port = 12_000 + u16::try_from(random.below(18_000)).expect("it is below 18,000");
-        let is_free = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).is_ok();
-        if is_free && given.insert(port) {
-            return port;
-        }
-    }
-    panic!("no free port on 127.0.0.1");
+    synod_scratch::free_port().expect("a port is free on 127.0.0.1")
 }
 
 /// Allows this process and those it starts so many open files.
