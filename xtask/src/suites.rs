@@ -57,6 +57,7 @@ pub(crate) const SUITES: &[Suite] = &[
     tests("e2e", E2E, |run| {
         run.all(&mut [
             cargo(run.root, &["build", "--locked", "--profile", "e2e", "-p", "synod"]),
+            cargo(run.root, &["build", "--locked", "-p", "synod-demo"]),
             cargo(run.root, &["test", "--locked", "-p", "synod-e2e", "--no-fail-fast"]),
         ])
     }),
