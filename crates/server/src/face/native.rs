@@ -1,7 +1,8 @@
 //! The native API under `/v1`: the same registry and the same transactions for our own SDK, the console, the CLI and
 //! whoever likes plain JSON.
 //!
-//! Each route is declared together with its description, so the OpenAPI document at `/v1/openapi.json` is that of the routes.
+//! Each route is declared together with its description (see [`declare`]), so the OpenAPI document at `/v1/openapi.json` is that
+//! of the routes.
 //!
 //! | file | routes |
 //! |---|---|
@@ -19,12 +20,11 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::node::Node;
 
 mod changes;
+mod declare;
 mod dto;
 mod extract;
 mod instances;
@@ -33,6 +33,7 @@ mod problem;
 mod services;
 mod txn;
 
+use declare::declare;
 use problem::{Code, Problem};
 
 #[derive(OpenApi)]
@@ -43,28 +44,18 @@ use problem::{Code, Problem};
 ))]
 struct Document;
 
+declare! {
+    overview::{registry, preserve, recent, peers},
+    services::{services, service, of_service, search},
+    instances::{look, register, remove, renew, set_override, clear_override, metadata},
+    changes::{changes, watch},
+}
+
 /// The routes, for one node.
 pub fn router(node: &Arc<Node>) -> Router {
-    let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(overview::registry))
-        .routes(routes!(overview::preserve))
-        .routes(routes!(overview::recent))
-        .routes(routes!(overview::peers))
-        .routes(routes!(services::services))
-        .routes(routes!(services::service))
-        .routes(routes!(services::of_service))
-        .routes(routes!(services::search))
-        .routes(routes!(instances::look, instances::register, instances::remove))
-        .routes(routes!(instances::renew))
-        .routes(routes!(instances::set_override, instances::clear_override))
-        .routes(routes!(instances::metadata))
-        .routes(routes!(changes::changes))
-        .routes(routes!(changes::watch))
+    routes()
         .merge(txn::router(node))
-        .split_for_parts();
-    let document: Arc<str> = document.to_pretty_json().expect("a document of plain types").into();
-    router
-        .route("/v1/openapi.json", get(async move || json_text(&document)))
+        .route("/v1/openapi.json", get(async || json_text(document())))
         .fallback(async || Problem::new(Code::UnknownRoute, "the native API has no such path"))
         .method_not_allowed_fallback(async || {
             Problem::new(Code::WrongMethod, "this path does not know the method")
@@ -73,6 +64,11 @@ pub fn router(node: &Arc<Node>) -> Router {
         .with_state(Arc::clone(node))
 }
 
-fn json_text(text: &str) -> Response {
-    (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], text.to_owned()).into_response()
+/// What all routes say of themselves.
+fn document() -> String {
+    txn::describe(describe(Document::openapi())).to_pretty_json().expect("a document of plain types")
+}
+
+fn json_text(text: String) -> Response {
+    (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], text).into_response()
 }

@@ -14,10 +14,10 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
+use super::declare::declare;
 use super::extract;
 use super::problem;
 use crate::node::Node;
@@ -33,32 +33,20 @@ mod read;
 mod topics;
 mod watch;
 
+declare! {
+    lists::{list, attention, summary},
+    begin::{begin, enlist},
+    watch::{watch},
+    look::{look, branch},
+    act::{commit, rollback, wait, decision, retry, stop, resend},
+    messages::{
+        list_messages, begin_message, message, submit, abort,
+        list_notifications, begin_notification, notification, resend,
+    },
+    topics::{list, topic, declare, delete, subscribe, unsubscribe},
+}
+
 /// The routes.
-pub(super) fn router(node: &Node) -> OpenApiRouter<Arc<Node>> {
-    OpenApiRouter::new()
-        .routes(routes!(lists::list, begin::begin))
-        .routes(routes!(lists::attention))
-        .routes(routes!(lists::summary))
-        .routes(routes!(watch::watch))
-        .routes(routes!(look::look))
-        .routes(routes!(look::branch))
-        .routes(routes!(begin::enlist))
-        .routes(routes!(act::commit))
-        .routes(routes!(act::rollback))
-        .routes(routes!(act::wait))
-        .routes(routes!(act::decision))
-        .routes(routes!(act::retry))
-        .routes(routes!(act::stop))
-        .routes(routes!(act::resend))
-        .routes(routes!(messages::list_messages, messages::begin_message))
-        .routes(routes!(messages::message))
-        .routes(routes!(messages::submit))
-        .routes(routes!(messages::abort))
-        .routes(routes!(messages::list_notifications, messages::begin_notification))
-        .routes(routes!(messages::notification))
-        .routes(routes!(messages::resend))
-        .routes(routes!(topics::list))
-        .routes(routes!(topics::topic, topics::declare, topics::delete))
-        .routes(routes!(topics::subscribe, topics::unsubscribe))
-        .layer(DefaultBodyLimit::max(node.config.http.body_bytes_max))
+pub(super) fn router(node: &Node) -> Router<Arc<Node>> {
+    routes().layer(DefaultBodyLimit::max(node.config.http.body_bytes_max))
 }
