@@ -12,6 +12,7 @@ mod call;
 mod key;
 mod layers;
 mod parts;
+mod raft;
 mod registry;
 mod render;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use parts::{
     AuthConfig, ClusterConfig, DataConfig, FaceConfig, GrpcConfig, HttpConfig, LogConfig, NodeConfig,
     TlsConfig, TxnConfig,
 };
+pub use raft::RaftConfig;
 pub use registry::{CompatConfig, RateLimitConfig, RegistryConfig, SelfConfig};
 pub use render::{render_json, render_markdown, render_text};
 pub use value::Address;
@@ -57,6 +59,8 @@ settings! {
         log: LogConfig;
         /// `registry.*`
         registry: RegistryConfig;
+        /// `raft.*`
+        raft: RaftConfig;
         /// `txn.*`
         txn: TxnConfig;
         /// `call.*`
@@ -96,7 +100,7 @@ impl Config {
     ///
     /// # Errors
     /// The first thing wrong: a file that cannot be read, a key nobody knows, a value that is not of its kind, a listener
-    /// that others could reach without `auth.mode = "none"` having been written out.
+    /// that others could reach without `auth.mode = "none"` having been written out, a log that is not flushed.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let values = layers::merge(sources)?;
         let config = Self::read(&values);
@@ -130,6 +134,10 @@ impl Config {
             && let Some((key, address)) = self.listeners().find(|(_, address)| !address.is_loopback())
         {
             return Err(ConfigError::OpenWithoutAuth { key, address: address.clone() });
+        }
+        if self.raft.power_cut_skip_sync && self.raft.power_cut_journal.is_empty() {
+            let (key, with) = ("raft.power_cut_skip_sync", "raft.power_cut_journal");
+            return Err(ConfigError::OnlyForTests { key, with });
         }
         Ok(())
     }

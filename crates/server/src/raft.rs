@@ -33,6 +33,7 @@ use synod_replica::{
 };
 use tokio::sync::{mpsc, watch};
 
+use crate::config::RaftConfig;
 use crate::data_dir::NodeId;
 use crate::task::{self, OnFatal, Stop, Stopping};
 use compact::Policy;
@@ -61,13 +62,11 @@ const ELECTION_MS: (u64, u64) = (1_000, 2_000);
 const WINDOW_BYTES: usize = 16 << 20;
 /// Entries sent to a follower at once.
 const SEND_BYTES: usize = 1 << 20;
-/// Bounds of a segment: a batch and its like must fit in a quarter.
-const SEGMENT_BYTES: (u64, u64) = (8 << 20, 1 << 30);
 
 /// Settings of consensus and log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Size of a segment of the log; two are kept beside what the log holds. 8 MiB to 1 GiB.
+    /// Size of a segment of the log, in whole pages of 4 KiB. 8 MiB, as a batch and its like must fit in a quarter, to 1 GiB.
     pub segment_bytes: u64,
     /// Log since the last snapshot before the next one is taken; or four times its size, if that is more.
     pub snapshot_bytes: u64,
@@ -75,9 +74,10 @@ pub struct Settings {
     pub keep_bytes: u64,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self { segment_bytes: 64 << 20, snapshot_bytes: 256 << 20, keep_bytes: 1 << 30 }
+impl From<&RaftConfig> for Settings {
+    fn from(config: &RaftConfig) -> Self {
+        let RaftConfig { segment_bytes, snapshot_bytes, keep_bytes, .. } = *config;
+        Self { segment_bytes: segment_bytes & !0xfff, snapshot_bytes, keep_bytes }
     }
 }
 
@@ -216,10 +216,9 @@ fn open(
     on_fatal: OnFatal,
 ) -> Result<Opened, StartError> {
     let id = stable64(&node_id.0.to_le_bytes());
-    let segment = settings.segment_bytes.clamp(SEGMENT_BYTES.0, SEGMENT_BYTES.1) & !0xfff;
     let log = synod_log::Settings {
         id,
-        segment_bytes: segment as u32,
+        segment_bytes: u32::try_from(settings.segment_bytes).unwrap_or(u32::MAX),
         // The window does that.
         cache_bytes: 0,
         ..synod_log::Settings::default()

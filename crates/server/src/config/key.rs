@@ -4,6 +4,7 @@
 //! reading of one from the other out of a single declaration, so none of them can drift from the others.
 
 use super::Values;
+use super::value::size_text;
 
 /// One row of the configuration table.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,6 +40,13 @@ pub enum Kind {
     },
     /// A number of bytes with its unit; never zero.
     Size,
+    /// The same within bounds, both included.
+    SizeWithin {
+        /// Smallest accepted.
+        min: u64,
+        /// Largest accepted.
+        max: u64,
+    },
     /// Any text.
     Text,
     /// One of a few words. An empty value is "not written out" and accepted only where it is the default.
@@ -72,6 +80,11 @@ pub(super) const fn integer(min: u64, max: u64) -> Kind {
     Kind::Integer { min, max }
 }
 
+/// A number of bytes from `min` to `max`.
+pub(super) const fn size(min: u64, max: u64) -> Kind {
+    Kind::SizeWithin { min, max }
+}
+
 impl Kind {
     /// The kind's name in the table.
     pub fn name(self) -> &'static str {
@@ -79,7 +92,7 @@ impl Kind {
             Self::Bool => "bool",
             Self::Integer { .. } => "integer",
             Self::Duration { .. } => "duration",
-            Self::Size => "size",
+            Self::Size | Self::SizeWithin { .. } => "size",
             Self::Text => "text",
             Self::Word(_) => "word",
             Self::List => "list",
@@ -101,6 +114,9 @@ impl Kind {
                 "a duration above zero with its unit, such as \"30s\" or \"250ms\"".into()
             }
             Self::Size => "a size with its unit, such as \"64KiB\" or \"10MiB\"".into(),
+            Self::SizeWithin { min, max } => {
+                format!("a size with its unit, from {} to {}", size_text(min), size_text(max))
+            }
             Self::Text => "a text".into(),
             Self::Word(words) => format!("one of: {}", words.join(", ")),
             Self::List => "a list: values separated by commas, or an array in the file".into(),

@@ -108,6 +108,14 @@ pub enum ConfigError {
         /// Where it would listen.
         address: Address,
     },
+    /// A key that is of use only in tests, and does harm elsewhere.
+    #[error("\"{key}\" loses data when the power fails; it is for tests, which set \"{with}\" as well")]
+    OnlyForTests {
+        /// The key.
+        key: &'static str,
+        /// The one that tests set as well.
+        with: &'static str,
+    },
 }
 
 /// What was written so far, and where, by key.

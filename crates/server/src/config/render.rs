@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::layers::env_name;
+use super::value::size_text;
 use super::{Key, Kind, table};
 
 /// How `docs/config.md` begins.
@@ -37,6 +38,7 @@ fn sections() -> Vec<(&'static str, Vec<&'static Key>)> {
 fn kind_text(kind: Kind) -> String {
     match kind {
         Kind::Integer { min, max } => format!("integer {min}–{max}"),
+        Kind::SizeWithin { min, max } => format!("size {}–{}", size_text(min), size_text(max)),
         Kind::Word(words) => words.join(", "),
         Kind::Address { off: true } => "address or off".into(),
         kind => kind.name().into(),

@@ -179,6 +179,19 @@ fn others_reach_nothing_unless_that_is_written_out() {
 }
 
 #[test]
+fn the_log_has_bounds() {
+    let too_small = error(&set(&["raft.segment_bytes=4MiB"]));
+    assert!(too_small.ends_with("expected a size with its unit, from 8MiB to 1GiB"), "{too_small}");
+    assert!(error(&set(&["raft.snapshot_bytes=1000"])).contains("\"raft.snapshot_bytes\""));
+    let odd = Config::load(&set(&["raft.segment_bytes=8388609B", "raft.keep_bytes=1MiB"])).unwrap();
+    let settings = crate::raft::Settings::from(&odd.raft);
+    assert_eq!((settings.segment_bytes, settings.keep_bytes), (8 << 20, 1 << 20));
+    let unsafe_log = error(&set(&["raft.power_cut_skip_sync=true"]));
+    assert!(unsafe_log.contains("loses data"), "{unsafe_log}");
+    assert!(Config::load(&set(&["raft.power_cut_skip_sync=true", "raft.power_cut_journal=j"])).is_ok());
+}
+
+#[test]
 fn the_data_flag_wins() {
     let mut sources = set(&["data.dir=a"]);
     sources.data = Some("b".into());

@@ -125,6 +125,10 @@ pub(super) fn parse(kind: Kind, raw: &Raw) -> Option<Value> {
             (zero || !duration.is_zero()).then_some(Value::Duration(duration))
         }
         Kind::Size => parse_size(text).map(Value::Integer),
+        Kind::SizeWithin { min, max } => {
+            let bytes = parse_size(text)?;
+            (min..=max).contains(&bytes).then_some(Value::Integer(bytes))
+        }
         Kind::Text => Some(Value::Text(text.to_owned())),
         Kind::Word(words) => words.contains(&text).then(|| Value::Text(text.to_owned())),
         Kind::List => {
@@ -202,17 +206,20 @@ pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     (duration <= DURATION_MAX).then_some(duration)
 }
 
+/// The units of sizes, the largest first.
+const SIZE_UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+
+/// A size as [`parse_size`] reads it, in the largest unit that leaves no rest.
+pub(super) fn size_text(bytes: u64) -> String {
+    let fits = SIZE_UNITS.iter().find(|(_, unit_bytes)| bytes.is_multiple_of(*unit_bytes));
+    fits.map_or_else(String::new, |(unit, unit_bytes)| format!("{}{unit}", bytes / unit_bytes))
+}
+
 /// Reads a size in bytes: whole numbers of `B`, `KiB`, `MiB` or `GiB`, at least one byte.
 fn parse_size(text: &str) -> Option<u64> {
     let (number, unit) = split_unit(text)?;
-    let unit_bytes: u64 = match unit {
-        "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return None,
-    };
-    number.checked_mul(unit_bytes).filter(|&bytes| bytes > 0 && bytes <= i64::MAX as u64)
+    let (_, unit_bytes) = SIZE_UNITS.iter().find(|(name, _)| *name == unit)?;
+    number.checked_mul(*unit_bytes).filter(|&bytes| bytes > 0 && bytes <= i64::MAX as u64)
 }
 
 /// A Rust type that a field of a part can have.
@@ -279,6 +286,16 @@ mod tests {
         assert_eq!(parse_size("7B"), Some(7));
         for bad in ["64", "64MB", "0B", "-1B", "1kib", "99999999999GiB"] {
             assert_eq!(parse_size(bad), None, "{bad:?}");
+        }
+        let within = Kind::SizeWithin { min: 8 << 20, max: 1 << 30 };
+        assert_eq!(text(within, "8MiB"), Some(Value::Integer(8 << 20)));
+        assert_eq!(text(within, "1GiB"), Some(Value::Integer(1 << 30)));
+        for outside in ["8388607B", "1025MiB", "8"] {
+            assert_eq!(text(within, outside), None, "{outside:?}");
+        }
+        assert_eq!(within.expected(), "a size with its unit, from 8MiB to 1GiB");
+        for same in ["1B", "1025B", "3KiB", "64MiB", "1024GiB"] {
+            assert_eq!(parse_size(same).map(size_text).as_deref(), Some(same));
         }
     }
 

@@ -35,7 +35,7 @@ fn options(disk: &MemDisk, sink: Arc<dyn Sink>) -> (Options, Told) {
         disk: Arc::new(disk.clone()),
         node_id: NODE,
         address: String::new(),
-        settings: Settings { segment_bytes: 8 << 20, ..Settings::default() },
+        settings: Settings { segment_bytes: 8 << 20, snapshot_bytes: 256 << 20, keep_bytes: 1 << 30 },
         limits: Limits::default(),
         sink,
         on_fatal,

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
-use synod_log::disk::RealDisk;
+use synod_log::disk::{RealDisk, Recording};
 use synod_replica::Replicator;
 use tokio::task::JoinHandle;
 
 use super::StartError;
 use crate::call::{self, Caller};
-use crate::config::Address;
+use crate::config::{Address, RaftConfig};
 use crate::data_dir::DataDir;
 use crate::face::dtm;
 use crate::net::{self, Limits};
@@ -49,10 +50,10 @@ pub(super) async fn start(
     let unusable = |source| StartError::Transactions { what: "the directory of the log", source };
     let prepared = Prepared::default();
     let consensus = raft::start(raft::Options {
-        disk: Arc::new(RealDisk::new(&data.path().join("log")).map_err(unusable)?),
+        disk: Arc::new(disk(&config.raft, &data.path().join("log")).map_err(unusable)?),
         node_id: data.node_id(),
         address: String::new(),
-        settings: Default::default(),
+        settings: raft::Settings::from(&config.raft),
         limits: settings.limits,
         sink: prepared.sink(),
         on_fatal: OnFatal::end_process(),
@@ -93,6 +94,21 @@ pub(super) async fn start(
         faces.push(task::spawn("dtm-http", serving));
     }
     Ok(Transactions { consensus, tasks, faces, stop })
+}
+
+/// Where the log lies.
+fn disk(config: &RaftConfig, dir: &Path) -> std::io::Result<RealDisk> {
+    if config.power_cut_journal.is_empty() {
+        return RealDisk::new(dir);
+    }
+    let recording =
+        Recording { journal: config.power_cut_journal.clone().into(), skip_sync: config.power_cut_skip_sync };
+    tracing::warn!(
+        journal = config.power_cut_journal,
+        skip_sync = recording.skip_sync,
+        "FOR TESTS ONLY: the log writes down what is not durable"
+    );
+    RealDisk::recording(dir, &recording)
 }
 
 async fn bind(
