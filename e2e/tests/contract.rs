@@ -352,3 +352,46 @@ fn the_start_is_quick_and_small() {
     // The release binary is measured by the benchmark; this one carries more.
     assert!(memory < 20 * 1024, "{memory} KiB resident while idle");
 }
+
+#[test]
+fn the_log_is_shown_and_its_damage_is_named() {
+    let mut node = Synod::start(&[]);
+    let begin = Request::post_json("/v1/transactions", r#"{"gid": "shown", "mode": "tcc"}"#);
+    node.send(&begin).expect(201);
+    let data = node.data();
+    let path = data.to_str().expect("the path is UTF-8");
+    let inspect = |more: &[&str]| run(command(&[&["log", "inspect", path], more].concat()));
+    // Also while the node runs.
+    let running = inspect(&[]);
+    assert_eq!(running.code, 0, "{}{}", running.out, running.err);
+    node.stop();
+
+    let records = inspect(&["--records", "--json"]);
+    let lines: Vec<Value> =
+        records.out.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
+    let summary = lines.last().expect("there is a summary");
+    assert_eq!((&summary["damaged"], &summary["unfinished"]), (&0.into(), &0.into()), "{summary}");
+    assert!(summary["last_index"].as_u64() > Some(1) && summary["segments"][0]["batches"].as_u64() > Some(1));
+    let holds_begin = |line: &&Value| line["holds"].as_str().is_some_and(|holds| holds.contains(": begin "));
+    let entry = lines.iter().find(holds_begin).expect("the begin is in the log");
+    assert_eq!(entry["kind"], "entry");
+
+    let (file, offset) =
+        (entry["file"].as_str().expect("a file"), entry["offset"].as_u64().expect("an offset"));
+    let mut bytes = std::fs::read(file).expect("the segment is there");
+    bytes[usize::try_from(offset).expect("it fits") + 40] ^= 1;
+    std::fs::write(file, bytes).expect("it can be written");
+    let damaged = inspect(&[]);
+    assert_eq!(damaged.code, 3, "{}{}", damaged.out, damaged.err);
+    assert!(
+        damaged.out.contains(&format!("{file} @{offset} DAMAGED: the content of entry")),
+        "{}",
+        damaged.out
+    );
+    let mut again = command(&["serve", "--set", "http.listen=127.0.0.1:0", "--data"]);
+    again.arg(&data);
+    let refused = run(again);
+    assert_eq!(refused.code, 3, "{}", refused.err);
+    assert!(refused.err.contains(file) && refused.err.contains("is damaged at offset"), "{}", refused.err);
+    assert_eq!(run(command(&["log", "inspect", "/nowhere"])).code, 1);
+}

@@ -30,6 +30,22 @@ pub fn summary(disk: &dyn Disk) -> Result<Summary, OpenError> {
     Ok(Summary { first: range.first, last: range.last, acknowledged })
 }
 
+/// What is wrong with the files of the segments that must exist, whatever lies in them.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn unreadable(disk: &dyn Disk, summary: Summary) -> Result<Vec<Damage>, Fatal> {
+    let mut found = Vec::new();
+    for number in summary.first..=summary.last {
+        match segment::open(disk, None, number) {
+            Err(OpenError::Damaged(damage)) => found.push(damage),
+            Err(OpenError::Failed(error)) => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
 /// Something that lies in a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
@@ -136,7 +152,8 @@ impl Walk {
         };
         let intact = header.kind == Kind::Frame
             || stored.as_ref().is_some_and(|stored| crc32c::crc32c(stored) == header.crc);
-        self.at += HEADER + if intact { stored.map_or(0, |stored| stored.len()) } else { 0 };
+        // The header is whole, and so is the length that it tells.
+        self.at += HEADER + stored.map_or(0, |stored| stored.len());
         Item::Record(RawRecord {
             file: self.place.clone(),
             offset: at as u64,

@@ -10,6 +10,7 @@
 //! | `compact` | when one is taken, and how much log is kept |
 //! | `network` | the other nodes: none yet |
 //! | `codec` | what surrounds a batch in the log |
+//! | `inspect` | the log as it lies on the disk, for people |
 //!
 //! Whatever fails in here, consensus, log or apply, ends the process: a restart reads what is really on the disk. Which
 //! version of openraft this is, and what guards against its faults, is told in `docs/adr/0010-openraft.md`.
@@ -45,6 +46,7 @@ use types::{Peer, Proposal, Raft, Reply};
 mod codec;
 mod compact;
 mod depot;
+pub mod inspect;
 mod machine;
 mod network;
 mod store;

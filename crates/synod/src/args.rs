@@ -18,6 +18,9 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Print every configuration key, its default and what it means
     Config(Config),
+    /// Look at the log of transactions as it lies on the disk
+    #[command(subcommand)]
+    Log(Log),
     #[command(flatten)]
     Query(QueryCommand),
 }
@@ -47,6 +50,24 @@ pub(crate) struct Config {
     /// As the page docs/config.md
     #[arg(long)]
     pub(crate) markdown: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Log {
+    /// Show segments, entries and damage; nothing is changed, and a node may be running. Ends with 3 if something is damaged
+    Inspect(LogInspect),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct LogInspect {
+    /// The data directory, or the directory `log` in it
+    pub(crate) dir: PathBuf,
+    /// Print every record, not only what is damaged
+    #[arg(long)]
+    pub(crate) records: bool,
+    /// Print a JSON object a line; the last one is the summary
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Commands that ask a running node.

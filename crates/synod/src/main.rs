@@ -8,6 +8,7 @@ use clap::Parser as _;
 
 mod args;
 mod client;
+mod log;
 mod output;
 mod query;
 mod serve;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
     let done = match command {
         args::Command::Serve(serve) => serve::run(serve),
         args::Command::Config(config) => output::config(&config),
+        args::Command::Log(args::Log::Inspect(inspect)) => log::inspect(&inspect),
         args::Command::Query(query) => query::run(query),
     };
     match done {

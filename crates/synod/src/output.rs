@@ -30,7 +30,7 @@ pub(crate) fn error(error: &anyhow::Error) {
 }
 
 /// Writes to stdout; a reader that has left, such as `head`, is no failure.
-fn print(text: &str) -> Result<(), Failure> {
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
     match stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),

@@ -114,6 +114,28 @@ impl Command {
         }
     }
 
+    /// What it is called, for people.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Reserve { .. } => "reserve",
+            Self::Begin(_) => "begin",
+            Self::Enlist(_) => "enlist",
+            Self::Decide(_) => "decide",
+            Self::Report(_) => "report",
+            Self::Attempted(_) => "attempted",
+            Self::Turn(_) => "turn",
+            Self::TimeOut { .. } => "time-out",
+            Self::GiveUp { .. } => "give-up",
+            Self::Resend { .. } => "resend",
+            Self::Stop { .. } => "stop",
+            Self::Forget { .. } => "forget",
+            Self::Subscribe { .. } => "subscribe",
+            Self::Unsubscribe { .. } => "unsubscribe",
+            Self::DeleteTopic { .. } => "delete-topic",
+            Self::Limit(_) => "limit",
+        }
+    }
+
     /// Whether it asks for something new. The rest finishes what was accepted before, or is about to, and is let through
     /// where room or time is short.
     pub fn is_new_work(&self) -> bool {

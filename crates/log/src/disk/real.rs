@@ -14,6 +14,7 @@ use super::{Disk, DiskFile, Guard};
 pub struct RealDisk {
     dir: PathBuf,
     recorder: Option<Arc<Recorder>>,
+    read_only: bool,
 }
 
 /// For tests with real power cuts: what a disk writes down beside its work, for [`power_cut`](super::power_cut).
@@ -36,7 +37,12 @@ impl RealDisk {
         if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             File::open(parent)?.sync_all()?;
         }
-        Ok(Self { dir: dir.to_owned(), recorder: None })
+        Ok(Self { dir: dir.to_owned(), recorder: None, read_only: false })
+    }
+
+    /// A directory of which nothing is changed, not even its lock: whatever would is refused.
+    pub fn read_only(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), recorder: None, read_only: true }
     }
 
     /// The same, with a journal of everything that is not known to be durable. Slow.
@@ -49,6 +55,10 @@ impl RealDisk {
         Ok(Self { recorder: Some(Arc::new(recorder)), ..disk })
     }
 
+    fn may_change(&self) -> io::Result<()> {
+        if self.read_only { Err(io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(()) }
+    }
+
     fn file(&self, name: &str, file: File) -> Arc<dyn DiskFile> {
         let recorded = self.recorder.as_ref().map(|recorder| (Arc::clone(recorder), recorder.file(name)));
         Arc::new(RealFile { file, recorded })
@@ -57,6 +67,7 @@ impl RealDisk {
 
 impl Disk for RealDisk {
     fn lock(&self) -> io::Result<Box<dyn Guard>> {
+        self.may_change()?;
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(self.dir.join("lock"))?;
         match file.try_lock() {
             Ok(()) => Ok(Box::new(Locked { _file: file })),
@@ -71,6 +82,7 @@ impl Disk for RealDisk {
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.may_change()?;
         let path = self.dir.join(name);
         if let Some(recorder) = &self.recorder {
             recorder.creating(name)?;
@@ -80,11 +92,12 @@ impl Disk for RealDisk {
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        let file = OpenOptions::new().read(true).write(true).open(self.dir.join(name))?;
+        let file = OpenOptions::new().read(true).write(!self.read_only).open(self.dir.join(name))?;
         Ok(self.file(name, file))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.may_change()?;
         if let Some(recorder) = &self.recorder {
             recorder.renaming(from, to)?;
         }
@@ -92,6 +105,7 @@ impl Disk for RealDisk {
     }
 
     fn unlink(&self, name: &str) -> io::Result<()> {
+        self.may_change()?;
         if let Some(recorder) = &self.recorder {
             recorder.unlinking(name)?;
         }

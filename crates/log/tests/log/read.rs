@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use synod_base::rng::Rng;
 use synod_log::disk::MemDisk;
-use synod_log::inspect::{self, Item};
-use synod_log::{Batch, Kind, Log, ReadError, Refusal, Settings, WriteError};
+use synod_log::inspect::{self, Item, Summary};
+use synod_log::{Batch, Fault, Kind, Log, ReadError, Refusal, Settings, WriteError};
 
 use crate::common::{self, Model, random_batch};
 
@@ -169,6 +169,7 @@ fn the_records_of_a_log_are_told_even_when_it_is_damaged() {
     let summary = inspect::summary(&disk).unwrap();
     assert_eq!(summary.first, 1);
     assert!(summary.last > 1 && summary.acknowledged > 200);
+    assert_eq!(inspect::unreadable(&disk, summary).unwrap(), []);
 
     disk.flip(&last.file, last.offset * 8);
     disk.damage("00000001.seg", |bytes| bytes[0] = 0);
@@ -176,4 +177,7 @@ fn the_records_of_a_log_are_told_even_when_it_is_damaged() {
     assert!(matches!(&damaged[0], Item::Unreadable(damage) if damage.file == "00000001.seg"));
     let gap = damaged.iter().any(|item| matches!(item, Item::Gap { offset, .. } if *offset == last.offset));
     assert!(gap, "the place of the damage is not told");
+    let unreadable = inspect::unreadable(&disk, Summary { last: summary.last + 1, ..summary }).unwrap();
+    let faults: Vec<_> = unreadable.into_iter().map(|damage| damage.fault).collect();
+    assert_eq!(faults, [Fault::Head, Fault::Missing]);
 }

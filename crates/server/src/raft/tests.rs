@@ -17,6 +17,7 @@ use crate::task::OnFatal;
 
 mod faults;
 mod group;
+mod inspect;
 mod restart;
 mod suite;
 
