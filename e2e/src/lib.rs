@@ -16,6 +16,7 @@ pub mod listing;
 pub mod participant;
 pub mod process;
 pub mod random;
+pub mod small_disk;
 pub mod synod;
 pub mod tools;
 pub mod wait;

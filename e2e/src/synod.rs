@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use crate::http::{self, Connection, Reply, Request};
 use crate::listing::{Form, Listing};
 use crate::process::Process;
+use crate::small_disk;
 use crate::tools;
 use crate::wait::{now, wait_until};
 
@@ -27,6 +28,8 @@ pub struct Synod {
     process: Process,
     address: SocketAddr,
     home: Arc<TempDir>,
+    /// The data directory as it is seen from here.
+    data: PathBuf,
     sets: Vec<String>,
     started: Duration,
 }
@@ -112,31 +115,35 @@ impl Synod {
         Self::spawn_in(home, sets.iter().map(|&set| set.to_owned()).collect())
     }
 
+    /// Starts a node on a file system of its own with room for `bytes`, and waits until it is ready. The file system goes with
+    /// the process.
+    ///
+    /// # Panics
+    /// It ends, or is not ready in time; or this machine does not let us mount anything.
+    #[track_caller]
+    pub fn start_on_small_disk(bytes: u64, sets: &[&str]) -> Self {
+        let home = Arc::new(tempfile::tempdir().expect("a directory can be made"));
+        let data = home.path().join("data");
+        std::fs::create_dir(&data).expect("a directory can be made");
+        let sets: Vec<String> = sets.iter().map(|&set| set.to_owned()).collect();
+        let command = small_disk::command(&serve(&data, &sets), &data, bytes);
+        let mut node = Self::start_command(home, data, sets, command);
+        node.data = small_disk::seen_from_here(node.pid(), &node.data);
+        node.wait_ready();
+        node
+    }
+
     fn spawn_in(home: Arc<TempDir>, sets: Vec<String>) -> Self {
         let data = home.path().join("data");
         std::fs::remove_file(data.join("addresses.json")).ok();
-        let mut command = command(&["serve", "--data"]);
-        command.arg(&data);
-        for set in ["http.listen=127.0.0.1:0", "registry.self.hostname=127.0.0.1"] {
-            command.args(["--set", set]);
-        }
-        for off in [
-            "face.seata",
-            "face.dtm.http",
-            "face.dtm.grpc",
-            "face.nacos",
-            "face.zookeeper",
-            "grpc",
-            "cluster",
-        ] {
-            command.args(["--set", &format!("{off}.listen=off")]);
-        }
-        for set in &sets {
-            command.args(["--set", set]);
-        }
+        let command = serve(&data, &sets);
+        Self::start_command(home, data, sets, command)
+    }
+
+    fn start_command(home: Arc<TempDir>, data: PathBuf, sets: Vec<String>, command: Command) -> Self {
         let process = Process::start_logging("synod", command, &home.path().join("stderr"));
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { process, address: nowhere, home, sets, started: Duration::ZERO }
+        Self { process, address: nowhere, home, data, sets, started: Duration::ZERO }
     }
 
     /// Waits for `addresses.json` and then for `/health/ready`.
@@ -181,7 +188,7 @@ impl Synod {
 
     /// The data directory.
     pub fn data(&self) -> PathBuf {
-        self.home.path().join("data")
+        self.data.clone()
     }
 
     /// Where it listens.
@@ -277,10 +284,39 @@ impl Synod {
     /// It is not ready in time.
     #[track_caller]
     pub fn restart(self) -> Self {
-        let (home, sets, address) = (Arc::clone(&self.home), self.sets.clone(), self.address);
+        self.restart_with(&[])
+    }
+
+    /// The same with some settings changed.
+    ///
+    /// # Panics
+    /// It is not ready in time.
+    #[track_caller]
+    pub fn restart_with(self, changed: &[&str]) -> Self {
+        let (home, mut sets, address) = (Arc::clone(&self.home), self.sets.clone(), self.address);
         drop(self);
+        // Of two values for one key the later one counts.
+        sets.extend(changed.iter().map(|&set| set.to_owned()));
         Self::start_in(home, with_address(sets, address))
     }
+}
+
+/// The command that serves with `sets` on `data`, every listener but HTTP off unless they say otherwise.
+fn serve(data: &Path, sets: &[String]) -> Command {
+    let mut command = command(&["serve", "--data"]);
+    command.arg(data);
+    for set in ["http.listen=127.0.0.1:0", "registry.self.hostname=127.0.0.1"] {
+        command.args(["--set", set]);
+    }
+    for off in
+        ["face.seata", "face.dtm.http", "face.dtm.grpc", "face.nacos", "face.zookeeper", "grpc", "cluster"]
+    {
+        command.args(["--set", &format!("{off}.listen=off")]);
+    }
+    for set in sets {
+        command.args(["--set", set]);
+    }
+    command
 }
 
 fn with_address(mut sets: Vec<String>, address: SocketAddr) -> Vec<String> {
