@@ -43,6 +43,8 @@ use machine::StateMachine;
 use store::{OpenStoreError, Store};
 use types::{Peer, Proposal, Raft, Reply};
 
+pub use synod_log::disk::{Loss, power_cut};
+
 mod codec;
 mod compact;
 mod depot;

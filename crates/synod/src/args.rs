@@ -56,6 +56,20 @@ pub(crate) struct Config {
 pub(crate) enum Log {
     /// Show segments, entries and damage; nothing is changed, and a node may be running. Ends with 3 if something is damaged
     Inspect(LogInspect),
+    /// For tests: undo what a node that was killed had not made durable, as a power cut would have
+    #[command(hide = true)]
+    PowerCut(LogPowerCut),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct LogPowerCut {
+    /// The data directory
+    pub(crate) dir: PathBuf,
+    /// What `raft.power_cut_journal` was
+    pub(crate) journal: PathBuf,
+    /// Let a part of it survive, by this seed
+    #[arg(long, value_name = "SEED")]
+    pub(crate) torn: Option<u64>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 use synod_server::raft::inspect::{self, Found, Record, Report, Trouble};
+use synod_server::raft::{Loss, power_cut};
 
-use crate::args::LogInspect;
+use crate::args::{LogInspect, LogPowerCut};
 use crate::{Failure, output};
 
 /// Exit code of a log that a start would refuse, as the start itself has it.
@@ -30,6 +31,13 @@ pub(crate) fn inspect(args: &LogInspect) -> Result<(), Failure> {
             Err(Failure { error, code: DAMAGED })
         }
     }
+}
+
+/// Sets the log of a dead node back to what is durable, and prints how much that was not.
+pub(crate) fn power_cut(args: &LogPowerCut) -> Result<(), Failure> {
+    let loss = args.torn.map_or(Loss::All, Loss::Torn);
+    let undone = power_cut::set_back(&args.dir.join("log"), &args.journal, loss)?;
+    output::json(&json!({"writes": undone.writes, "names": undone.names}))
 }
 
 fn found_text(found: &Found) -> String {

@@ -51,6 +51,7 @@ fn main() -> ExitCode {
         args::Command::Serve(serve) => serve::run(serve),
         args::Command::Config(config) => output::config(&config),
         args::Command::Log(args::Log::Inspect(inspect)) => log::inspect(&inspect),
+        args::Command::Log(args::Log::PowerCut(cut)) => log::power_cut(&cut),
         args::Command::Query(query) => query::run(query),
     };
     match done {
