@@ -61,6 +61,8 @@ pub(crate) const SUITES: &[Suite] = &[
             cargo(run.root, &["test", "--locked", "-p", "synod-e2e", "--no-fail-fast"]),
         ])
     }),
+    Suite { long: true, ..tests("e2e-long", &[need::JAVA, need::MAVEN], e2e_long) },
+    Suite { long: true, ..tests("log-long", &[], |run| run.long(&["-p", "synod-log"])) },
     Suite { long: true, ..tests("sim-long", &[], sim_long) },
     Suite { long: true, ..tests("fuzz-long", &[need::CXX], |run| fuzz::run(run.root, 60)) },
 ];
@@ -80,14 +82,33 @@ const E2E: &[Need] = &[
 
 /// Thousands of seeds instead of a hundred.
 fn sim_long(run: &Run) -> (Counts, Outcome) {
-    let mut test = cargo(run.root, &["test", "--locked", "--release", "-p", "synod-sim", "--test", "seeds"]);
-    test.env("SYNOD_SIM_SEEDS", "5000");
-    run.all(&mut [test])
+    let mut steps = [("seeds", "5000"), ("txn_seeds", "50000")].map(|(test, seeds)| {
+        let mut step = cargo(run.root, &["test", "--locked", "--release", "-p", "synod-sim", "--test", test]);
+        step.env("SYNOD_SIM_SEEDS", seeds);
+        step
+    });
+    run.all(&mut steps)
+}
+
+/// Hundreds of kills and power cuts instead of a dozen, ten rounds with a Java server instead of one.
+fn e2e_long(run: &Run) -> (Counts, Outcome) {
+    let (built, outcome) = run.cargo(&["build", "--locked", "--profile", "e2e", "-p", "synod"]);
+    if outcome.is_err() {
+        return (built, outcome);
+    }
+    run.long(&["-p", "synod-e2e", "--test", "transactions_crash", "--test", "java_peer"])
 }
 
 impl Run<'_> {
     fn cargo(&self, arguments: &[&str]) -> (Counts, Outcome) {
         count(&mut cargo(self.root, arguments), self.deadline)
+    }
+
+    /// Tests that do more when they are told that there is time.
+    fn long(&self, chosen: &[&str]) -> (Counts, Outcome) {
+        let mut test = cargo(self.root, &["test", "--locked", "--no-fail-fast"]);
+        test.args(chosen).env("SYNOD_LONG", "1");
+        count(&mut test, self.deadline)
     }
 
     /// One step after the other; the first that fails ends the suite.
