@@ -29,6 +29,7 @@ use http::HeaderMap;
 use synod_base::time::Now;
 use synod_base::xid::Xid;
 use synod_core::txn::drive::{Attempt, Event, Pause};
+use synod_core::txn::mode::{CallResult, Errand};
 use synod_core::txn::{Begin, Command, Done, End, Found, Refusal, State, Status, Txn};
 use synod_replica::{Machine, Replicator, Sink};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -76,7 +77,7 @@ pub enum Known {
     Unknown,
 }
 
-/// A transaction changed.
+/// A transaction changed, or a call of it came to nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Change {
     /// Which.
@@ -92,6 +93,8 @@ pub struct View {
     pub pauses: Vec<Pause>,
     /// What was tried.
     pub attempts: Vec<Attempt>,
+    /// Calls under way, and when each left, in milliseconds since 1970.
+    pub under_way: Vec<(Errand, u64)>,
 }
 
 /// Global transactions, as faces see them.
@@ -318,9 +321,24 @@ impl Coordinator {
 
     /// Open transactions one of whose calls has failed so often that somebody should look.
     pub async fn troubled(&self) -> Vec<Xid> {
+        self.ask_troubled(None).await
+    }
+
+    /// Those of them of which [`Self::troubled`] speaks.
+    pub async fn troubled_among(&self, xids: Vec<Xid>) -> Vec<Xid> {
+        self.ask_troubled(Some(xids)).await
+    }
+
+    async fn ask_troubled(&self, among: Option<Vec<Xid>>) -> Vec<Xid> {
         let (sender, troubled) = oneshot::channel();
-        drop(self.notices.send(Notice::Troubled(sender)).await);
+        drop(self.notices.send(Notice::Troubled(among, sender)).await);
         troubled.await.unwrap_or_default()
+    }
+
+    /// A call has to be repeated.
+    fn stalled(&self, xid: Xid, result: &CallResult) {
+        self.waiters.stalled(xid, result);
+        self.touched(&[xid]);
     }
 
     fn touched(&self, xids: &[Xid]) {

@@ -432,6 +432,17 @@ impl Driver {
         self.troubled.iter().copied()
     }
 
+    /// Whether one of a transaction's calls has failed so often that somebody should look.
+    pub fn is_troubled(&self, xid: Xid) -> bool {
+        self.troubled.contains(&xid)
+    }
+
+    /// The calls of a transaction that are under way, and when each left, in milliseconds since 1970.
+    pub fn under_way(&self, xid: Xid) -> impl Iterator<Item = (Errand, u64)> + '_ {
+        let flights = self.tasks.get(&xid).into_iter().flat_map(|task| &task.flights);
+        flights.filter_map(|(errand, call)| Some((*errand, self.flights.get(call)?.since.wall_ms)))
+    }
+
     /// What pauses of a transaction, and what has been tried for it.
     pub fn view(&self, xid: Xid) -> Option<(&[Pause], &[Attempt])> {
         self.tasks.get(&xid).map(|task| (&*task.pauses, &*task.attempts))

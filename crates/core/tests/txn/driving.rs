@@ -78,6 +78,7 @@ fn whoever_fails_for_long_calls_for_a_person() {
     assert_eq!(rig.driver.troubled().count(), 0, "{:?}", rig.made);
     rig.run(4_000);
     assert_eq!(rig.driver.troubled().collect::<Vec<_>>(), [xid(1)]);
+    assert!(rig.driver.is_troubled(xid(1)) && !rig.driver.is_troubled(xid(2)));
     let (pauses, attempts) = rig.driver.view(xid(1)).unwrap();
     assert_eq!((pauses[0].failures, &*pauses[0].error, attempts.len()), (3, "500", 3));
     rig.run(200_000);

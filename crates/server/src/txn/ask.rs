@@ -29,7 +29,7 @@ use crate::node::Node;
 pub use self::act::{Begun, WAIT_MAX};
 pub use self::draft::shown_url;
 pub use self::find::{Advice, Found, Stand};
-pub use self::list::{Counts, Filter, PAGE_MAX, Page, Row, Trouble};
+pub use self::list::{Counts, Driven, Filter, PAGE_MAX, Page, Row, Trouble};
 pub use self::no::{Code, No};
 pub use self::topics::TopicView;
 pub use self::watch::{News, Watch};

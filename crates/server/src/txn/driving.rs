@@ -35,8 +35,8 @@ pub(super) enum Notice {
     Event(Event),
     /// Somebody wants to know what the driver knows of a transaction.
     View(Xid, oneshot::Sender<View>),
-    /// Somebody wants to know where somebody should look.
-    Troubled(oneshot::Sender<Vec<Xid>>),
+    /// Somebody wants to know where somebody should look: at which of these, or of all.
+    Troubled(Option<Vec<Xid>>, oneshot::Sender<Vec<Xid>>),
 }
 
 /// The queue of notices.
@@ -201,13 +201,14 @@ impl Driving {
             // Only a follower takes a snapshot, and a follower drives nothing.
             Notice::Tidings(Tidings::Replaced { .. }) => {}
             Notice::View(xid, answer) => {
-                let view = self.driver.as_ref().and_then(|driver| driver.view(xid));
-                let view = view
-                    .map(|(pauses, attempts)| View { pauses: pauses.to_vec(), attempts: attempts.to_vec() });
+                let view = self.driver.as_ref().and_then(|driver| view(driver, xid));
                 drop(answer.send(view.unwrap_or_default()));
             }
-            Notice::Troubled(answer) => {
-                let troubled = self.driver.as_ref().map(|driver| driver.troubled().collect());
+            Notice::Troubled(among, answer) => {
+                let troubled = self.driver.as_ref().map(|driver| match among {
+                    None => driver.troubled().collect(),
+                    Some(xids) => xids.into_iter().filter(|xid| driver.is_troubled(*xid)).collect(),
+                });
                 drop(answer.send(troubled.unwrap_or_default()));
             }
         }
@@ -247,7 +248,7 @@ impl Driving {
                     let subject = if urgency == Urgency::Now { command.subject() } else { None };
                     self.coordinator.proposer.propose_for_driver(command, urgency, subject);
                 }
-                Effect::Stalled(xid, result) => self.coordinator.waiters.stalled(xid, &result),
+                Effect::Stalled(xid, result) => self.coordinator.stalled(xid, &result),
                 Effect::History(xid, attempts) => drop(histories.insert(xid, attempts)),
             }
         }
@@ -266,6 +267,12 @@ impl Driving {
         });
         self.calls.insert(id, task.abort_handle());
     }
+}
+
+fn view(driver: &Driver, xid: Xid) -> Option<View> {
+    let (pauses, attempts) = driver.view(xid)?;
+    let under_way = driver.under_way(xid).collect();
+    Some(View { pauses: pauses.to_vec(), attempts: attempts.to_vec(), under_way })
 }
 
 /// Makes sure that a call comes back, whatever becomes of its task: a flight that never ends would hold its place for ever.

@@ -77,6 +77,17 @@ pub struct Trouble {
     pub next_ms: u64,
 }
 
+/// What the driver knows of a transaction.
+#[derive(Clone, Debug, Default)]
+pub struct Driven {
+    /// The calls that wait for their next attempt.
+    pub troubles: Vec<Trouble>,
+    /// What was tried, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// The calls under way, and when each left.
+    pub under_way: Vec<(Errand, u64)>,
+}
+
 /// How many there are, by mode (as in [`Mode::ALL`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -226,8 +237,8 @@ impl Desk<'_> {
         (rows, next)
     }
 
-    /// What the driver knows of a transaction: the calls that fail, and what was tried.
-    pub async fn driven(&self, xid: Xid) -> (Vec<Trouble>, Vec<Attempt>) {
+    /// What the driver knows of a transaction.
+    pub async fn driven(&self, xid: Xid) -> Driven {
         let view = self.coordinator.view(xid).await;
         let now = self.coordinator.now();
         let trouble = |pause: Pause| Trouble {
@@ -236,13 +247,17 @@ impl Desk<'_> {
             error: pause.error,
             next_ms: now.wall_ms + pause.due_mono.saturating_sub(now.mono_ms),
         };
-        (view.pauses.into_iter().map(trouble).collect(), view.attempts)
+        Driven {
+            troubles: view.pauses.into_iter().map(trouble).collect(),
+            attempts: view.attempts,
+            under_way: view.under_way,
+        }
     }
 
     /// How many there are. Not of one moment: it goes through them piece by piece.
     pub async fn count(&self) -> Counts {
-        let mut counts =
-            Counts { troubled: self.coordinator.troubled().await.len() as u64, ..Counts::default() };
+        let mut counts = Counts::default();
+        let mut troubled: BTreeSet<Xid> = self.coordinator.troubled().await.into_iter().collect();
         let mut before = None;
         loop {
             let last = self.coordinator.read(|state| {
@@ -254,6 +269,8 @@ impl Desk<'_> {
                         Status::GivenUp | Status::Ended(_) => 3,
                     };
                     counts.open[place(txn.mode)][status] += 1;
+                    // Whether or not its calls had failed often.
+                    troubled.extend((txn.status == Status::GivenUp).then_some(txn.xid));
                 });
                 some.last().map(|txn| txn.xid)
             });
@@ -263,6 +280,7 @@ impl Desk<'_> {
             }
             tokio::task::yield_now().await;
         }
+        counts.troubled = troubled.len() as u64;
         let mut before = None;
         loop {
             let cells = std::cell::RefCell::new(&mut counts.ended);

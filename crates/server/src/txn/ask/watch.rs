@@ -93,20 +93,22 @@ impl Watch {
         }
         let Ok(desk) = Desk::of(&self.node) else { return Vec::new() };
         let wanted = changed.into_keys().filter(|xid| self.only.is_none_or(|only| only == *xid));
-        let rows = wanted.filter_map(|xid| desk.row(xid));
+        let wanted: Vec<Xid> = wanted.collect();
+        let troubled = desk.coordinator.troubled_among(wanted.clone()).await;
+        let rows = wanted.into_iter().filter_map(|xid| desk.row(xid, troubled.contains(&xid)));
         rows.filter(|row| self.mode.is_none_or(|mode| row.stand.mode == Some(mode))).collect()
     }
 }
 
 impl Desk<'_> {
-    fn row(&self, xid: Xid) -> Option<Row> {
+    fn row(&self, xid: Xid, troubled: bool) -> Option<Row> {
         let found = match self.coordinator.find(xid) {
             crate::txn::Known::Open(txn) => Found::Open(txn),
             crate::txn::Known::Ended(xid, end, detail) => Found::Ended(xid, end, detail),
             crate::txn::Known::Forgotten | crate::txn::Known::Unknown => return None,
         };
         Some(match found.txn() {
-            Some(txn) => Row::new(txn, false),
+            Some(txn) => Row::new(txn, troubled && matches!(found, Found::Open(_))),
             None => {
                 let stand = Stand { result: bytes::Bytes::new(), ..found.stand() };
                 Row { stand, branches: 0, pending: 0, attention: false }

@@ -160,3 +160,49 @@ async fn who_watches_is_told_to_read_and_then_what_changes() {
     // A stop does not wait for watchers.
     tokio::time::timeout(Duration::from_secs(8), node.running.stop()).await.unwrap();
 }
+
+#[tokio::test]
+async fn who_watches_hears_of_calls_that_come_to_nothing() {
+    let node = TestNode::start(&["txn.retry_max=1h", "txn.attention_after=2"]).await;
+    let participant = crate::participant::Participant::start().await;
+    participant.say("/b", &[(500, "out of order")]);
+    let mut changes = node.events("/v1/transactions/watch", None).await;
+    let mut body = saga(&participant, "s");
+    body["retry_interval"] = json!("1h");
+    body["wait"] = json!("1ms");
+    assert_eq!(post(&node, TRANSACTIONS, body).await.status, 201);
+    participant.until(2).await;
+    // No failed attempt changes anything durable; the first one does not call for a person.
+    assert_eq!(node.ask("POST", &format!("{TRANSACTIONS}/s/retry"), None).await.status, 202);
+    let alarm = async {
+        loop {
+            let (_, _, change) = changes.next().await;
+            if change["attention"] == true {
+                return change;
+            }
+        }
+    };
+    let alarm = tokio::time::timeout(Duration::from_secs(20), alarm).await.unwrap();
+    assert_eq!((&alarm["gid"], &alarm["pending"]), (&json!("s"), &json!(1)));
+    let attempts = look(&node, "s").await["details"]["attempts"].clone();
+    let told = |at: usize| (attempts[at]["number"].clone(), attempts[at]["result"].clone());
+    assert_eq!((told(0), told(1)), ((json!(0), json!("done")), (json!(1), json!("failed"))), "{attempts}");
+    node.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_not_answered_yet_shows_since_when() {
+    let (node, _participant) = start().await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let action = format!("http://{}/a", silent.local_addr().unwrap());
+    let body = json!({"gid": "s", "mode": "saga", "submit": true, "branches": [{"action": action}]});
+    assert_eq!(post(&node, TRANSACTIONS, body).await.status, 201);
+    let _called = tokio::time::timeout(Duration::from_secs(20), silent.accept()).await.unwrap().unwrap();
+    let seen = look(&node, "s").await;
+    let since = seen["details"]["branches"][0]["forward"]["calling_since_ms"].as_u64().unwrap();
+    assert!(since >= seen["begun_ms"].as_u64().unwrap(), "{seen}");
+    assert_eq!(node.ask("POST", &format!("{TRANSACTIONS}/s/stop"), None).await.status, 200);
+    let seen = look(&node, "s").await;
+    assert_eq!(seen["details"]["branches"][0]["forward"]["calling_since_ms"], json!(null), "{seen}");
+    node.running.stop().await;
+}

@@ -110,6 +110,8 @@ async fn a_notification_is_given_up_and_sent_again() {
         (&row["gid"], &row["status"], &row["name"]),
         (&json!("n-1"), &json!("given_up"), &json!("bills"))
     );
+    let summary = node.ask("GET", "/v1/transactions/summary", None).await.json();
+    assert_eq!((&summary["open"], &summary["attention"]), (&json!(1), &json!(1)), "{summary}");
     assert_eq!(participant.seen()[0].header("synod-attempt"), "1");
     assert_eq!(post(&node, "/v1/notifications/n-1/resend", json!({})).await.json()["status"], "committing");
     assert_eq!(ended(&node, "n-1").await["status"], "committed");

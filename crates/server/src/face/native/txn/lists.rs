@@ -188,7 +188,7 @@ pub(super) async fn page(node: &Node, filter: &Filter) -> Result<Json<PageDto>, 
     let page = desk.list(filter).await;
     let mut transactions = Vec::with_capacity(page.rows.len());
     for row in page.rows {
-        let troubles = if filter.attention { desk.driven(row.stand.xid).await.0 } else { Vec::new() };
+        let troubles = if filter.attention { desk.driven(row.stand.xid).await.troubles } else { Vec::new() };
         transactions.push(RowDto::new(&desk, row, troubles));
     }
     Ok(Json(PageDto { transactions, next: page.next.map(|xid| desk.text(xid)) }))
@@ -229,7 +229,7 @@ pub(super) async fn attention(
 pub(super) struct SummaryDto {
     /// Those that have not ended.
     open: u64,
-    /// Open ones with a call that has failed often.
+    /// Those of them that somebody should look at.
     attention: u64,
     /// By mode.
     modes: Vec<ModeDto>,

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::dto::{ContentDto, TransactionDto};
 use super::failed::{Failed, TransactionProblem};
 use crate::node::Node;
-use crate::txn::ask::{Desk, Found, Trouble, shown_url};
+use crate::txn::ask::{Desk, Driven, Found, shown_url};
 
 /// Bytes of a payload that are shown with the whole transaction; one branch is shown with all of its.
 const PAYLOAD_SHOWN_MAX: usize = 4 << 10;
@@ -90,6 +90,8 @@ pub(super) struct LegDto {
     last_error: Option<String>,
     /// When it is tried again.
     next_attempt_ms: Option<u64>,
+    /// Since when it is being called; null when it is not.
+    calling_since_ms: Option<u64>,
     /// When it reached its last step.
     at_ms: Option<u64>,
 }
@@ -99,6 +101,8 @@ pub(super) struct LegDto {
 pub(super) struct AttemptDto {
     /// The branch, by its id; null for the initiator.
     branch: Option<String>,
+    /// The branch's place, from 0 on; null for the initiator.
+    number: Option<u16>,
     /// `forward` or `backward`; null for the initiator.
     way: Option<&'static str>,
     /// When it left.
@@ -126,11 +130,11 @@ pub(super) async fn whole(desk: &Desk<'_>, found: &Found) -> TransactionDto {
     let mut dto = TransactionDto::new(desk, found.stand());
     dto.details = match found {
         Found::Open(txn) => {
-            let (troubles, attempts) = desk.driven(txn.xid).await;
-            Some(DetailsDto::new(txn, &attempts, &troubles))
+            let driven = desk.driven(txn.xid).await;
+            Some(DetailsDto::new(txn, &driven.attempts, &driven))
         }
         Found::Ended(_, _, detail) => {
-            detail.as_ref().map(|detail| DetailsDto::new(&detail.txn, &detail.attempts, &[]))
+            detail.as_ref().map(|detail| DetailsDto::new(&detail.txn, &detail.attempts, &Driven::default()))
         }
     };
     dto
@@ -144,22 +148,22 @@ pub(super) async fn branch(
 ) -> Result<Json<BranchViewDto>, Failed> {
     let desk = Desk::of(&node)?;
     let (found, at) = desk.branch(&id, &branch)?;
-    let troubles = match &found {
-        Found::Open(txn) => desk.driven(txn.xid).await.0,
-        Found::Ended(..) => Vec::new(),
+    let driven = match &found {
+        Found::Open(txn) => desk.driven(txn.xid).await,
+        Found::Ended(..) => Driven::default(),
     };
     let txn = found.txn().expect("it has the branch");
-    Ok(Json(BranchViewDto::new(txn, at, &troubles, usize::MAX)))
+    Ok(Json(BranchViewDto::new(txn, at, &driven, usize::MAX)))
 }
 
 impl DetailsDto {
-    fn new(txn: &Txn, attempts: &[Attempt], troubles: &[Trouble]) -> Self {
+    fn new(txn: &Txn, attempts: &[Attempt], driven: &Driven) -> Self {
         let options = &txn.options;
         let back_check = txn.back_check.as_ref().map(|target| {
             let leg = Leg { step: Step::Pending, ..Leg::new(Some(target.clone())) };
-            LegDto::new(&leg, troubles.iter().find(|trouble| trouble.errand == Errand::BackCheck))
+            LegDto::new(&leg, Errand::BackCheck, driven)
         });
-        let branch = |number| BranchViewDto::new(txn, number, troubles, PAYLOAD_SHOWN_MAX);
+        let branch = |number| BranchViewDto::new(txn, number, driven, PAYLOAD_SHOWN_MAX);
         Self {
             timeout_ms: options.timeout_ms,
             call_timeout_ms: options.call_timeout_ms,
@@ -187,12 +191,10 @@ fn headers(txn: &Txn) -> BTreeMap<String, String> {
 }
 
 impl BranchViewDto {
-    fn new(txn: &Txn, number: usize, troubles: &[Trouble], bytes_max: usize) -> Self {
+    fn new(txn: &Txn, number: usize, driven: &Driven, bytes_max: usize) -> Self {
         let branch = &txn.branches[number];
-        let leg = |way: Way| {
-            let is_it = |trouble: &&Trouble| matches!(trouble.errand, Errand::Leg(at, of) if usize::from(at) == number && of == way);
-            LegDto::new(branch.leg(way), troubles.iter().find(is_it))
-        };
+        // There are no more branches than a u16 counts.
+        let leg = |way: Way| LegDto::new(branch.leg(way), Errand::Leg(number as u16, way), driven);
         let before = |at: &u16| branch_id(txn, *at);
         Self {
             number,
@@ -212,7 +214,9 @@ fn branch_id(txn: &Txn, at: u16) -> Option<String> {
 }
 
 impl LegDto {
-    fn new(leg: &Leg, trouble: Option<&Trouble>) -> Self {
+    fn new(leg: &Leg, errand: Errand, driven: &Driven) -> Self {
+        let trouble = driven.troubles.iter().find(|trouble| trouble.errand == errand);
+        let calling = driven.under_way.iter().find(|(under_way, _)| *under_way == errand);
         let error = trouble.map(|trouble| trouble.error.to_string());
         Self {
             url: leg.target.as_ref().map(shown_url),
@@ -233,6 +237,7 @@ impl LegDto {
             failures: trouble.map_or(0, |trouble| trouble.failures),
             last_error: error.filter(|error| !error.is_empty()),
             next_attempt_ms: trouble.map(|trouble| trouble.next_ms),
+            calling_since_ms: calling.map(|(_, since_ms)| *since_ms),
             at_ms: Some(leg.at_ms).filter(|ms| *ms > 0),
         }
     }
@@ -240,17 +245,18 @@ impl LegDto {
 
 impl AttemptDto {
     fn new(txn: &Txn, attempt: &Attempt) -> Self {
-        let (branch, way) = match attempt.errand {
+        let (number, way) = match attempt.errand {
             Errand::BackCheck => (None, None),
-            Errand::Leg(at, way) => (branch_id(txn, at), Some(way_name(way))),
+            Errand::Leg(at, way) => (Some(at), Some(way_name(way))),
         };
+        let branch = number.and_then(|at| branch_id(txn, at));
         let (result, error) = match &attempt.result {
             CallResult::Done => ("done", None),
             CallResult::Ongoing => ("ongoing", None),
             CallResult::Refused(error) => ("refused", Some(error.to_string())),
             CallResult::Failed(error) => ("failed", Some(error.to_string())),
         };
-        Self { branch, way, at_ms: attempt.at_ms, took_ms: attempt.took_ms, result, error }
+        Self { branch, number, way, at_ms: attempt.at_ms, took_ms: attempt.took_ms, result, error }
     }
 }
 

@@ -34,8 +34,8 @@ pub(super) struct WatchQuery {
     mode: Option<String>,
 }
 
-/// Changes as they happen, as server-sent events: `change` with a transaction as lists have it, `reset` when lists have to be
-/// read again: as the first event, and when some were missed.
+/// Changes as they happen, as server-sent events: `change` with a transaction as lists have it, also when a call of it came to
+/// nothing; `reset` when lists have to be read again: as the first event, and when some were missed.
 #[utoipa::path(get, path = "/v1/transactions/watch", params(WatchQuery), responses((status = 200, description = "text/event-stream", body = RowDto), (status = 400, body = TransactionProblem), (status = 404, body = TransactionProblem), (status = 503, body = TransactionProblem)))]
 pub(super) async fn watch(
     State(node): State<Arc<Node>>,
