@@ -114,7 +114,7 @@ export class ApiError extends Error {
 }
 
 export interface Ask {
-  method?: 'GET' | 'PUT' | 'DELETE';
+  method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
   body?: unknown;
   signal?: AbortSignal | undefined;
   timeoutMs?: number;

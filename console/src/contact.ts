@@ -31,7 +31,15 @@ export function missed(): void {
   silent.value = true;
 }
 
+/** What the server's clock says. */
+export const serverNow = () => now.value + skewMs;
+
+/** How long until a moment of the server's clock; never negative. */
+export function until(serverMs: number): number {
+  return Math.max(0, serverMs - serverNow());
+}
+
 /** How long ago a moment of the server's clock was; never negative. */
 export function since(serverMs: number): number {
-  return Math.max(0, now.value + skewMs - serverMs);
+  return Math.max(0, serverNow() - serverMs);
 }

@@ -12,6 +12,9 @@ import { NodePage } from './pages/node.tsx';
 import { PeersPage } from './pages/peers.tsx';
 import { ServicePage } from './pages/service.tsx';
 import { ServicesPage } from './pages/services.tsx';
+import { TopicsPage } from './pages/topics.tsx';
+import { TransactionPage } from './pages/transaction.tsx';
+import { TransactionsPage } from './pages/transactions.tsx';
 import { type Route, location, route, startRouter } from './router.ts';
 import { startKeys } from './ui/keys.ts';
 import { Empty } from './ui/list.tsx';
@@ -26,6 +29,8 @@ function title(at: Route): string {
       return at.service;
     case 'instance':
       return `${at.id}, ${at.service}`;
+    case 'transaction':
+      return at.id;
     case 'unknown':
       return 'Not found';
     default:
@@ -44,6 +49,14 @@ function Front() {
       return <InstancePage key={`${at.service}/${at.id}`} service={at.service} id={at.id} />;
     case 'instances':
       return <InstancesPage />;
+    case 'transactions':
+    case 'messages':
+    case 'notifications':
+      return <TransactionsPage view={at.page} />;
+    case 'transaction':
+      return <TransactionPage key={at.id} id={at.id} />;
+    case 'topics':
+      return <TopicsPage />;
     case 'changes':
       return <ChangesPage />;
     case 'peers':

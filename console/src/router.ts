@@ -6,12 +6,14 @@ export type Route =
   | { page: 'service'; service: string }
   | { page: 'instance'; service: string; id: string }
   | { page: 'instances' }
+  | { page: 'transactions' | 'messages' | 'notifications' | 'topics' }
+  | { page: 'transaction'; id: string }
   | { page: 'changes' }
   | { page: 'peers' }
   | { page: 'node' }
   | { page: 'unknown' };
 
-const PLAIN = ['instances', 'changes', 'peers', 'node'] as const;
+const PLAIN = ['instances', 'transactions', 'messages', 'notifications', 'topics', 'changes', 'peers', 'node'] as const;
 
 /** What a path shows. Pure. */
 export function match(path: string): Route {
@@ -31,6 +33,7 @@ export function match(path: string): Route {
     if (service === undefined) return { page: 'services' };
     return id === undefined ? { page: 'service', service } : { page: 'instance', service, id };
   }
+  if (first === 'transactions' && name !== undefined && id === undefined) return { page: 'transaction', id: name };
   const plain = PLAIN.find((name) => name === first);
   return plain && service === undefined ? { page: plain } : { page: 'unknown' };
 }
@@ -38,6 +41,8 @@ export function match(path: string): Route {
 const at = encodeURIComponent;
 export const serviceHref = (service: string) => `/ui/services/${at(service)}`;
 export const instanceHref = (service: string, id: string) => `${serviceHref(service)}/${at(id)}`;
+/** By XID or gid; the colons of an XID stay readable. */
+export const txnHref = (id: string) => `/ui/transactions/${at(id).replaceAll('%3A', ':')}`;
 
 export interface Location {
   path: string;

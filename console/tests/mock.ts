@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import type { Change, Instance, Peer, Registry, Service, Status } from '../src/api.ts';
 import { MockRegistry } from './registry.ts';
+import { MockTransactions } from './transactions.ts';
 
 const console_ = join(import.meta.dirname, '..');
 const dist = join(console_, 'dist');
@@ -26,6 +27,7 @@ export interface Asked {
 
 export class Mock {
   readonly registry = new MockRegistry();
+  readonly transactions = new MockTransactions();
   peers: Peer[] = [];
   facts: Partial<Registry> = {};
   preservation: Partial<Registry['self_preservation']> = {};
@@ -33,12 +35,13 @@ export class Mock {
   streams = true;
   /** False: nothing under /v1 answers; connections are cut. */
   alive = true;
-  /** Set: what an override is refused with. */
+  /** Set: what an override, or an action on a transaction, is refused with. */
   refusal = '';
   /** Everything asked of /v1, for tests that say how much may be asked. */
   asked: Asked[] = [];
   readonly #server: Server;
   readonly #watchers = new Set<ServerResponse>();
+  readonly #txnWatchers = new Map<ServerResponse, string | null>();
   readonly #waiting = new Set<() => void>();
   readonly #started = Date.now();
 
@@ -47,6 +50,11 @@ export class Mock {
     this.registry.onChange = (change) => {
       for (const watcher of this.#watchers) watcher.write(event('change', change.version, change));
       for (const wake of [...this.#waiting]) wake();
+    };
+    this.transactions.onChange = (row) => {
+      for (const [watcher, only] of this.#txnWatchers) {
+        if (only === null || only === row.xid || only === row.gid) watcher.write(`event: change\ndata: ${JSON.stringify(row)}\n\n`);
+      }
     };
   }
 
@@ -66,8 +74,9 @@ export class Mock {
 
   /** Cuts every stream and every waiting poll, as a restart or a broken network does. */
   cut(): void {
-    for (const watcher of this.#watchers) watcher.destroy();
+    for (const watcher of [...this.#watchers, ...this.#txnWatchers.keys()]) watcher.destroy();
     this.#watchers.clear();
+    this.#txnWatchers.clear();
     for (const wake of [...this.#waiting]) wake();
   }
 
@@ -99,13 +108,39 @@ export class Mock {
     if (root === 'peers') return json(response, { peers: this.peers });
     if (root === 'recent') return json(response, this.registry.recent());
     if (root === 'watch') return this.#watch(request, response, ask);
-    if (root === 'changes') return this.#changes(request, response, ask);
+    if (root === 'changes') return this.#changes(response, ask);
     if (root === 'instances') return json(response, this.registry.instances(null, ask));
     if (root === 'services' && name === undefined) return json(response, this.registry.services(ask));
     if (root === 'services' && name !== undefined && second === undefined) return found(response, this.registry.service(name));
     if (root === 'services' && name !== undefined && id === undefined) return found(response, this.registry.instances(name, ask));
     if (root === 'services' && name !== undefined && id !== undefined) return this.#instance(request, response, name, id, verb, body);
+    if (root === 'topics') return json(response, { topics: this.transactions.topics, next: null });
+    if (root === 'transactions') return this.#transactions(request, response, ask, name, second, body);
     problem(response, 404, 'No such resource');
+  }
+
+  #transactions(request: IncomingMessage, response: ServerResponse, ask: URLSearchParams, name: string | undefined, verb: string | undefined, body: unknown): void {
+    if (name === undefined) return json(response, this.transactions.list(ask));
+    if (name === 'summary') return json(response, this.transactions.summary());
+    if (name === 'watch') {
+      if (!this.streams) return problem(response, 503, 'No streams here');
+      const id = ask.get('id');
+      if (id !== null && !this.transactions.find(id)) return problem(response, 404, 'No such transaction', 'E2001');
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+      response.write('event: reset\ndata: {}\n\n');
+      this.#txnWatchers.set(response, id);
+      response.on('close', () => this.#txnWatchers.delete(response));
+      return;
+    }
+    const txn = this.transactions.find(name);
+    if (!txn) return problem(response, 404, `no transaction is known as "${name}"`, 'E2001');
+    if (request.method === 'GET') return json(response, txn);
+    if (this.refusal) return problem(response, 409, this.refusal, 'E2004');
+    const reason = (body as { reason?: string } | undefined)?.reason ?? '';
+    if (verb === 'stop') this.transactions.change(txn, { status: 'stopped', reason });
+    if (verb === 'rollback') this.transactions.change(txn, { status: 'rolling_back', reason });
+    if (verb === 'commit' || verb === 'resend') this.transactions.change(txn, { status: 'committing', reason: '' });
+    json(response, txn);
   }
 
   #instance(request: IncomingMessage, response: ServerResponse, service: string, id: string, verb: string | undefined, body: unknown): void {
@@ -159,7 +194,7 @@ export class Mock {
     response.on('close', () => this.#watchers.delete(response));
   }
 
-  #changes(request: IncomingMessage, response: ServerResponse, ask: URLSearchParams): void {
+  #changes(response: ServerResponse, ask: URLSearchParams): void {
     const since = ask.get('since') ?? '';
     const limit = Number(ask.get('limit') ?? 50);
     const send = () => {
@@ -170,7 +205,10 @@ export class Mock {
       json(response, { version, reset: changes === null, changes: changes ?? [] });
     };
     const timer = setTimeout(send, Number.parseInt(ask.get('wait') ?? '0', 10) * 1000);
-    request.on('close', () => this.#waiting.delete(send));
+    response.on('close', () => {
+      clearTimeout(timer);
+      this.#waiting.delete(send);
+    });
     if (this.registry.since(since)?.length === 0) this.#waiting.add(send);
     else send();
   }

@@ -2,9 +2,10 @@
 // back to long polling where something between here and the server swallows streams.
 import { signal } from '@preact/signals';
 import { ApiError, ask, type Change, type Changes, query, type Registry } from '../api.ts';
-import { heard, missed } from '../contact.ts';
-import { Coalescer } from './coalesce.ts';
-import { type SseEvent, SseParser } from './sse.ts';
+import { missed } from '../contact.ts';
+import { Coalescer, REGISTRY } from './coalesce.ts';
+import type { SseEvent } from './sse.ts';
+import { readStream } from './stream.ts';
 
 /** `stream` and `poll` are live; `lost` has the moment of the next attempt. */
 export type LinkState =
@@ -17,8 +18,6 @@ export interface Listener {
   reset: () => void;
 }
 
-/** The server sends a heartbeat each 15 s: two and a half of them missing is a dead line. */
-const SILENCE_MAX_MS = 40_000;
 /** A hidden tab keeps its line this long before it frees the connection. */
 const HIDDEN_MAX_MS = 30_000;
 /** A stream that ends sooner than this did not work, however politely it ended. */
@@ -43,6 +42,7 @@ const reset = () => {
 };
 
 const coalescer = new Coalescer(
+  REGISTRY,
   (flush) => requestAnimationFrame(flush),
   (changes) => {
     for (const listener of listeners) listener.changes(changes);
@@ -111,38 +111,13 @@ async function follow(signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Follows the stream until the server ends it; throws when it cannot be had or falls silent. */
-async function stream(signal: AbortSignal): Promise<void> {
-  const line = new AbortController();
-  const abort = () => line.abort();
-  signal.addEventListener('abort', abort);
-  let watchdog = setTimeout(abort, SILENCE_MAX_MS);
-  try {
-    const response = await fetch(`/v1/watch${query({ since: position })}`, {
-      headers: { accept: 'text/event-stream', 'last-event-id': position ?? '' },
-      signal: line.signal,
-      cache: 'no-store',
-    });
-    if (!response.ok || !response.body || !response.headers.get('content-type')?.startsWith('text/event-stream')) {
-      throw new Error(`the change stream answered ${response.status}`);
-    }
-    link.value = { phase: 'stream' };
-    const parser = new SseParser();
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      clearTimeout(watchdog);
-      watchdog = setTimeout(abort, SILENCE_MAX_MS);
-      heard();
-      parser.push(value).forEach(take);
-    }
-  } finally {
-    clearTimeout(watchdog);
-    signal.removeEventListener('abort', abort);
-    line.abort();
-  }
-}
+const stream = (signal: AbortSignal) =>
+  readStream(`/v1/watch${query({ since: position })}`, { 'last-event-id': position ?? '' }, signal, {
+    open: () => {
+      link.value = { phase: 'stream' };
+    },
+    event: take,
+  });
 
 function take(event: SseEvent): void {
   if (event.event === 'change') {

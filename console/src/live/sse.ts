@@ -1,5 +1,4 @@
-// Server-sent events out of a byte stream. The browser's EventSource hides heartbeats and status codes, and both
-// are needed to say honestly whether the line is alive. Pure.
+// Server-sent events out of the pieces of a stream. Pure.
 
 export interface SseEvent {
   id: string | null;

@@ -4,8 +4,9 @@ import type { Change, Page } from '../api.ts';
 import { listen } from './link.ts';
 import type { Merged, Stale } from './merge.ts';
 
+type Spacing = Record<Exclude<Stale, 'no'>, number>;
 /** At least this long between two readings, however many changes come in. */
-const SPACING_MS: Record<Exclude<Stale, 'no'>, number> = { hard: 400, soft: 1_000 };
+const SPACING_MS: Spacing = { hard: 400, soft: 1_000 };
 /** Rows keep their mark of change this long. */
 const TOUCHED_MS = 1_600;
 
@@ -17,15 +18,19 @@ export interface Live<T> {
   reload: () => void;
 }
 
-export interface Options<T> {
+export interface Options<T, C> {
   /** Reads again this often, while the tab is visible. */
   everyMs?: number;
+  /** Where changes come from; the registry's unless said. What it is may depend on the key alone. */
+  listen?: (listener: { changes: (changes: C[]) => void; reset: () => void }) => () => void;
   /** Applies changes to what is on screen and says whether it must be read again. */
-  merge?: (data: T, changes: Change[]) => { data: T; stale: Stale };
+  merge?: (data: T, changes: C[]) => { data: T; stale: Stale };
+  /** Another spacing of readings. */
+  spacingMs?: Spacing;
 }
 
 /** Reads `load` for `key`, and again when it should. What an older key still answers is dropped. */
-export function useLive<T>(key: string, load: (signal: AbortSignal) => Promise<T>, options: Options<T> = {}): Live<T> {
+export function useLive<T, C = Change>(key: string, load: (signal: AbortSignal) => Promise<T>, options: Options<T, C> = {}): Live<T> {
   const [state, setState] = useState<{ key: string; data: T | null; error: Error | null }>({ key: '', data: null, error: null });
   const latest = useRef({ load, options, data: state.data });
   latest.current.load = load;
@@ -33,13 +38,14 @@ export function useLive<T>(key: string, load: (signal: AbortSignal) => Promise<T
   const reload = useRef(() => {});
 
   useEffect(() => {
-    const reader = new Reader<T>(key, latest.current, (data, error) => {
+    const reader = new Reader<T, C>(key, latest.current, (data, error) => {
       latest.current.data = data;
       setState({ key, data, error });
     });
     reload.current = () => reader.schedule(0);
     reader.schedule(0);
-    const stop = listen({ changes: (changes) => reader.apply(changes), reset: () => reader.schedule(0) });
+    const registry = listen as NonNullable<Options<T, C>['listen']>;
+    const stop = (options.listen ?? registry)({ changes: (changes) => reader.apply(changes), reset: () => reader.schedule(0) });
     const timer = options.everyMs ? setInterval(() => document.hidden || reader.schedule(0), options.everyMs) : undefined;
     return () => {
       stop();
@@ -51,16 +57,16 @@ export function useLive<T>(key: string, load: (signal: AbortSignal) => Promise<T
   return { data: state.data, error: state.key === key ? state.error : null, loading: state.key !== key, reload: () => reload.current() };
 }
 
-interface Source<T> {
+interface Source<T, C> {
   load: (signal: AbortSignal) => Promise<T>;
-  options: Options<T>;
+  options: Options<T, C>;
   data: T | null;
 }
 
 /** One key's readings: one at a time, spaced, with the changes that overtook a reading applied to its answer. */
-class Reader<T> {
+class Reader<T, C> {
   #key: string;
-  #source: Source<T>;
+  #source: Source<T, C>;
   #show: (data: T | null, error: Error | null) => void;
   #abort = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -70,9 +76,9 @@ class Reader<T> {
   #again = Infinity;
   #own = false;
   #failed = false;
-  #overtook: Change[] = [];
+  #overtook: C[] = [];
 
-  constructor(key: string, source: Source<T>, show: (data: T | null, error: Error | null) => void) {
+  constructor(key: string, source: Source<T, C>, show: (data: T | null, error: Error | null) => void) {
     this.#key = key;
     this.#source = source;
     this.#show = show;
@@ -92,15 +98,16 @@ class Reader<T> {
     this.#timer = setTimeout(() => void this.#read(), due - Date.now());
   }
 
-  apply(changes: Change[]): void {
+  apply(changes: C[]): void {
+    const spacing = this.#source.options.spacingMs ?? SPACING_MS;
     if (this.#busy && !this.#abort.signal.aborted) this.#overtook.push(...changes);
     // What could not be read may be there now: an instance that registers, for one.
-    if (this.#failed) this.schedule(SPACING_MS.soft);
+    if (this.#failed) this.schedule(spacing.soft);
     // Data left over from another key must not be changed by this one's rules.
     if (!this.#own || this.#source.data === null || !this.#source.options.merge) return;
     const { data, stale } = this.#source.options.merge(this.#source.data, changes);
     if (data !== this.#source.data) this.#show(data, null);
-    if (stale !== 'no') this.schedule(SPACING_MS[stale]);
+    if (stale !== 'no') this.schedule(spacing[stale]);
   }
 
   async #read(): Promise<void> {

@@ -53,8 +53,8 @@ export function Confirm({ title, verb, danger, act, close, children }: Question)
           </p>
         )}
         <div class="actions">
-          {/* First, so that it has the focus when the dialog opens: Enter by accident changes nothing. */}
-          <button type="button" class="button" onClick={close}>
+          {/* It has the focus when the dialog opens: Enter by accident changes nothing. */}
+          <button type="button" class="button" autofocus onClick={close}>
             Cancel
           </button>
           <button type="submit" class={danger ? 'button danger' : 'button primary'} disabled={busy} data-testid="confirm">

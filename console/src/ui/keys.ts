@@ -22,6 +22,8 @@ export const KEYS: [string, string][] = [
   ['Esc', 'Clear the search, close a dialog, or go up one level'],
   ['g s', 'Services'],
   ['g i', 'Instances'],
+  ['g t', 'Transactions'],
+  ['g a', 'Transactions that need attention'],
   ['g c', 'Changes'],
   ['g p', 'Peers'],
   ['g n', 'Node'],
@@ -32,6 +34,8 @@ export const KEYS: [string, string][] = [
 const PLACES: Record<string, string> = {
   s: '/',
   i: '/ui/instances',
+  t: '/ui/transactions',
+  a: '/ui/transactions?needs=attention',
   c: '/ui/changes',
   p: '/ui/peers',
   n: '/ui/node',

@@ -40,7 +40,10 @@ export function useRows(keys: string[]): Row {
   };
 }
 
-export function Pager({ page, unit }: { page: Page<unknown>; unit: string }) {
+/** What a pager needs to know of a page; `total` is not there where nobody counts. */
+type Turned = Pick<Page<unknown>, 'next' | 'items'> & { total?: number };
+
+export function Pager({ page, unit }: { page: Turned; unit: string }) {
   const { cursors, path, query } = location.value;
   const here = query.get('cursor') ?? '';
   const turn = (cursor: string, before: string[]) => {
@@ -67,8 +70,12 @@ export function Pager({ page, unit }: { page: Page<unknown>; unit: string }) {
   );
 }
 
-function range(page: Page<unknown>, before: number, unit: string, known: boolean): string {
+function range(page: Turned, before: number, unit: string, known: boolean): string {
   const from = before * PAGE_ROWS;
+  if (page.total === undefined) {
+    const shown = page.items.length === 1 ? `1 ${unit.slice(0, -1)}` : `${number(page.items.length)} ${unit}`;
+    return known && (before > 0 || page.next) ? `Page ${number(before + 1)}, ${shown}` : shown;
+  }
   if (!known) return `${number(page.total)} ${unit}`;
   if (from === 0 && !page.next) return page.total === 1 ? `1 ${unit.slice(0, -1)}` : `${number(page.total)} ${unit}`;
   return `${number(from + 1)}–${number(from + page.items.length)} of ${number(page.total)} ${unit}`;

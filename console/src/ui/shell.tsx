@@ -4,6 +4,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { silent } from '../contact.ts';
 import { link, registry } from '../live/link.ts';
 import { route } from '../router.ts';
+import { txnLine } from '../txn/watch.ts';
 import { Announcer } from './announce.tsx';
 import { Banners } from './banners.tsx';
 import { KEYS, helpOpen, setShortcuts, shortcuts } from './keys.ts';
@@ -12,6 +13,7 @@ import { theme, toggleTheme } from './theme.ts';
 const PLACES = [
   ['Services', '/', ['services', 'service', 'instance']],
   ['Instances', '/ui/instances', ['instances']],
+  ['Transactions', '/ui/transactions', ['transactions', 'transaction', 'messages', 'notifications', 'topics']],
   ['Changes', '/ui/changes', ['changes']],
   ['Peers', '/ui/peers', ['peers']],
   ['Node', '/ui/node', ['node']],
@@ -89,7 +91,8 @@ function ThemeIcon() {
 
 /** Whether what is on screen follows the server. */
 function Line() {
-  const phase = link.value.phase;
+  // A page of transactions has a stream of its own, which may be swallowed where the registry's is not.
+  const phase = link.value.phase === 'stream' && txnLine.value === 'poll' ? 'poll' : link.value.phase;
   const [name, look, hint] =
     phase === 'lost' || silent.value
       ? ['No contact', 'lost', 'The node does not answer']
@@ -99,7 +102,7 @@ function Line() {
           ? ['Live, polling', 'live', 'The change stream cannot be had; changes are asked for instead']
           : ['Connecting', 'wait', 'Waiting for the node'];
   return (
-    <span class={`line ${look}`} title={hint} data-testid="line" data-phase={phase}>
+    <span class={`line ${look}`} title={hint} data-testid="line" data-phase={phase} data-transactions={txnLine.value}>
       <svg viewBox="0 0 12 12" width="12" height="12" aria-hidden="true">
         {look === 'lost' ? (
           <path d="M2 2l8 8M10 2l-8 8" stroke="currentColor" stroke-width="2" />

@@ -1,5 +1,6 @@
 // What the browser tests stand on: Debian's Chromium, and a server. That is the mock, or a running Synod when
 // SYNOD_URL names one; then only the tests that need no levers of the mock are run.
+import assert from 'node:assert/strict';
 import { type Browser, type BrowserContext, type BrowserContextOptions, type Page, chromium } from 'playwright-core';
 import { Mock } from '../mock.ts';
 
@@ -93,3 +94,39 @@ export const fits = (page: Page) => page.evaluate(() => document.documentElement
 
 /** Texts of what a selector finds. */
 export const texts = (page: Page, selector: string) => page.locator(selector).allInnerTexts();
+
+/** WCAG contrast of each text on the page against what is painted behind it; the lowest of them. */
+function lowestContrast(): { ratio: number; text: string } {
+  const parse = (color: string) => (color.match(/[\d.]+/g) ?? []).map(Number);
+  const luminance = (rgb: number[]) => {
+    const [r, g, b] = rgb.map((v) => (v / 255 <= 0.03928 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * (r ?? 0) + 0.7152 * (g ?? 0) + 0.0722 * (b ?? 0);
+  };
+  const behind = (element: Element | null): number[] => {
+    for (let at = element; at; at = at.parentElement) {
+      const color = parse(getComputedStyle(at).backgroundColor);
+      if (color.length === 3 || (color[3] ?? 0) > 0.99) return color.slice(0, 3);
+    }
+    return [255, 255, 255];
+  };
+  let lowest = { ratio: 21, text: '' };
+  for (const element of document.querySelectorAll('body *')) {
+    const text = [...element.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE && node.textContent?.trim()).map((node) => node.textContent).join(' ');
+    if (!text || element.closest('.unseen, .skip, :disabled')) continue;
+    const [a, b] = [luminance(parse(getComputedStyle(element).color).slice(0, 3)), luminance(behind(element))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < lowest.ratio) lowest = { ratio, text };
+  }
+  return lowest;
+}
+
+/** All texts of the page can be read, in light and in dark. */
+export async function readable(page: Page, name: string): Promise<void> {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    const background = await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+    assert.equal(background, colorScheme === 'dark' ? 'rgb(17, 20, 23)' : 'rgb(246, 247, 248)');
+    const { ratio, text } = await page.evaluate(lowestContrast);
+    assert.ok(ratio >= 4.5, `${name} ${colorScheme}: ${ratio.toFixed(2)} for “${text}”`);
+  }
+}

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Change, Instance, Page, Service, Status } from '../../src/api.ts';
-import { Coalescer } from '../../src/live/coalesce.ts';
+import { Coalescer, REGISTRY } from '../../src/live/coalesce.ts';
 import { joinRecent, noteModified, select } from '../../src/live/feed.ts';
 import { mergeInstances, mergeServices } from '../../src/live/merge.ts';
 import { SseParser } from '../../src/live/sse.ts';
@@ -53,6 +53,7 @@ function harness() {
   const delivered: Change[][] = [];
   let overflows = 0;
   const coalescer = new Coalescer(
+    REGISTRY,
     (run) => {
       assert.equal(flush, null, 'one frame at a time');
       flush = run;
