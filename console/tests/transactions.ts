@@ -114,7 +114,7 @@ export class MockTransactions {
 
   list(ask: URLSearchParams, mode = ''): { transactions: TxnRow[]; next: string | null } {
     const attention = ask.get('needs') === 'attention';
-    const filter = { q: ask.get('gid_prefix') ?? '', status: ask.get('status') ?? '', mode: mode || (ask.get('mode') ?? ''), attention };
+    const filter = { q: ask.get('gid_prefix') ?? '', status: ask.get('status') ?? '', mode: mode || (ask.get('mode') ?? ''), name: ask.get('name') ?? '', attention };
     const before = ask.get('before');
     const rows = [...this.all.values()]
       .filter((txn) => !before || newer(before, txn.xid))

@@ -4,7 +4,7 @@ import { useLive } from '../live/use.ts';
 import { location } from '../router.ts';
 import { type Topic, topics } from '../txn/api.ts';
 import { CopyLine } from '../ui/copy.tsx';
-import { Empty, Pager, Trouble } from '../ui/list.tsx';
+import { Empty, Pager, Trouble, useRows } from '../ui/list.tsx';
 import { Ago } from '../ui/time.tsx';
 import { TxnHead, useSummary } from '../ui/txn-nav.tsx';
 
@@ -15,6 +15,7 @@ export function TopicsPage() {
   const cursor = location.value.query.get('cursor');
   const live = useLive(`topics ${cursor ?? ''}`, (signal) => topics(cursor, signal), { everyMs: EVERY_MS });
   const page = live.data;
+  const rows = useRows(page?.topics.map((topic) => topic.name) ?? []);
   return (
     <>
       <TxnHead title="Topics" counts={useSummary()} />
@@ -41,7 +42,7 @@ export function TopicsPage() {
             </thead>
             <tbody>
               {page.topics.map((topic) => (
-                <TopicRow key={topic.name} topic={topic} />
+                <TopicRow key={topic.name} topic={topic} row={rows.link(topic.name)} />
               ))}
             </tbody>
           </table>
@@ -52,11 +53,13 @@ export function TopicsPage() {
   );
 }
 
-function TopicRow({ topic }: { topic: Topic }) {
+function TopicRow({ topic, row }: { topic: Topic; row: object }) {
   return (
     <tr>
       <th scope="row">
-        <span class="name">{topic.name}</span>
+        <a class="name" href={`/ui/messages?name=${encodeURIComponent(topic.name)}`} title="Its messages" {...row}>
+          {topic.name}
+        </a>
         <span class="sub">{count(topic.subscribers.length, 'subscriber')}</span>
       </th>
       <td>

@@ -3,7 +3,7 @@
 import { useRef, useState } from 'preact/hooks';
 import { count, number } from '../format.ts';
 import { useLive } from '../live/use.ts';
-import { location } from '../router.ts';
+import { location, refine } from '../router.ts';
 import { type TxnFilter as Filter, type Summary, type TxnRow, transactions } from '../txn/api.ts';
 import { type Held, above, hold, mergeTxns } from '../txn/list.ts';
 import { watchTxns } from '../txn/watch.ts';
@@ -27,7 +27,7 @@ function useTransactions(filter: Filter, cursor: string | null) {
   const forced = useRef(false);
   const held = useHeld(() => live.reload());
   const first = cursor === null;
-  const key = `transactions ${filter.status} ${filter.mode} ${filter.attention} ${cursor ?? ''} ${filter.q}`;
+  const key = `transactions ${filter.status} ${filter.mode} ${filter.attention} ${cursor ?? ''} ${filter.name} ${filter.q}`;
   const shown = useRef<{ key: string; page: Held | null }>({ key: '', page: null });
   const live = useLive<Held, TxnRow>(
     key,
@@ -37,7 +37,7 @@ function useTransactions(filter: Filter, cursor: string | null) {
       const top = first && !filter.q ? before?.rows[0]?.xid : undefined;
       const read = await transactions(filter, top ? above(top) : cursor, signal);
       forced.current = false;
-      if (filter.q || filter.status || filter.mode) announce(`${count(read.rows.length, 'transaction')} shown`);
+      if (filter.q || filter.status || filter.mode || filter.name) announce(`${count(read.rows.length, 'transaction')} shown`);
       return before?.rows.length ? hold(before, read) : { ...read, fresh: new Set() };
     },
     {
@@ -74,6 +74,7 @@ export function TransactionsPage({ view }: { view: View }) {
     q: query.get('q') ?? '',
     status: query.get('status') ?? '',
     mode: mode || (query.get('mode') ?? ''),
+    name: query.get('name') ?? '',
     attention: query.get('needs') === 'attention',
   };
   const counts = useSummary();
@@ -89,6 +90,11 @@ export function TransactionsPage({ view }: { view: View }) {
       )}
       <div class="tools many">
         <Search label="Beginning of a gid, or an XID" />
+        {filter.name && (
+          <button type="button" class="button" onClick={() => refine({ name: '' })} aria-label={`Only ${filter.name}. Show all`}>
+            {filter.name} <span aria-hidden="true">×</span>
+          </button>
+        )}
         {!filter.attention && <TxnFilter counts={counts} mode={mode} />}
       </div>
       {list.error && <Trouble error={list.error} old={page !== null} reload={list.reload} />}
@@ -123,7 +129,7 @@ function Nothing({ view, filter, more, counts }: { view: View; filter: Filter; m
       </Empty>
     );
   }
-  if (filter.q || filter.status || (filter.mode && view === 'transactions')) {
+  if (filter.q || filter.status || filter.name || (filter.mode && view === 'transactions')) {
     return (
       <Empty title={`No ${unit} matches.`}>
         <a href={`/ui/${view}`}>Show all {unit}s</a>

@@ -133,6 +133,8 @@ export interface TxnFilter {
   /** A state, `open` or `ended`. */
   status: string;
   mode: string;
+  /** What people call it; the topic of messages and notifications. */
+  name: string;
   attention: boolean;
 }
 
@@ -152,7 +154,7 @@ const PIECES_MAX = 6;
 
 /** A page of a list, from below `before` on; `before` is exclusive. */
 export async function transactions(filter: TxnFilter, before: string | null, signal?: AbortSignal): Promise<TxnPage> {
-  const parts = { status: filter.status, mode: filter.mode, gid_prefix: filter.q, needs: filter.attention ? 'attention' : '' };
+  const parts = { status: filter.status, mode: filter.mode, name: filter.name, gid_prefix: filter.q, needs: filter.attention ? 'attention' : '' };
   const rows: TxnRow[] = before ? [] : await named(filter, signal);
   let next = before;
   for (let piece = 0; piece < PIECES_MAX; piece += 1) {
@@ -180,9 +182,10 @@ async function named(filter: TxnFilter, signal?: AbortSignal): Promise<TxnRow[]>
 
 /** Whether a transaction belongs into a list, as the server would say. */
 export function matches(row: TxnRow, filter: TxnFilter): boolean {
-  const { q, status, mode, attention } = filter;
+  const { q, status, mode, name, attention } = filter;
   if (attention && !row.attention) return false;
   if (mode && row.mode !== mode) return false;
+  if (name && row.name !== name) return false;
   if (q && row.xid !== q && !row.gid?.startsWith(q)) return false;
   if (status === 'open' || status === 'ended') return row.ended === (status === 'ended');
   return !status || row.status === status;

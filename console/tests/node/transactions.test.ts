@@ -221,7 +221,10 @@ test('a message is half until it is submitted, and topics tell who gets it', asy
   await page.waitForSelector('.topics tr:has-text("orders")');
   assert.match(await page.innerText('.topics'), /2 subscribers[\s\S]*\/mail to customers[\s\S]*\/stats/);
   await post('/v1/messages', { gid: 'placed-1', topic: 'orders', payload: { order: 1 }, back_check: participant.url('/placed'), timeout: '1h' });
-  await page.click('.subplaces >> text=Messages');
+  await post('/v1/messages', { gid: 'elsewhere', subscribers: [participant.url('/mail')], submit: true });
+  await page.click('.topics >> text=orders');
+  await page.waitForSelector(row('placed-1'));
+  assert.deepEqual(await gids(page), ['placed-1'], 'only those of the topic');
   await page.click(`${row('placed-1')} .name`);
   await page.waitForSelector('text=Half: it is delivered once');
   await page.waitForSelector('text=/in (1 h|59 min \\d+ s) Its initiator is asked/');

@@ -24,7 +24,7 @@ const row = (n: number, status: State = 'active', more: Partial<TxnRow> = {}): T
   ...more,
 });
 
-const all: TxnFilter = { q: '', status: '', mode: '', attention: false };
+const all: TxnFilter = { q: '', status: '', mode: '', name: '', attention: false };
 const page = (...rows: TxnRow[]): Held => ({ rows, next: null, fresh: new Set() });
 const watching = { filter: all, first: true, held: false };
 const reading = { ...watching, held: true };
@@ -84,7 +84,7 @@ test('later pages take changes, no newcomers', () => {
 test('a list belongs together as the server would say', () => {
   const found = (filter: Partial<TxnFilter>) => [row(1), row(12, 'committed', { mode: 'tcc', attention: true })].filter((one) => matches(one, { ...all, ...filter })).length;
   assert.deepEqual([found({}), found({ status: 'open' }), found({ status: 'ended' }), found({ status: 'committed' })], [2, 1, 1, 1]);
-  assert.deepEqual([found({ q: 'g-1' }), found({ q: 'g-12' }), found({ q: xid(1) }), found({ mode: 'tcc' }), found({ attention: true })], [2, 1, 1, 1, 1]);
+  assert.deepEqual([found({ q: 'g-1' }), found({ q: 'g-12' }), found({ q: xid(1) }), found({ mode: 'tcc' }), found({ attention: true }), found({ name: 'x' })], [2, 1, 1, 1, 1, 0]);
 });
 
 const leg = (more: Partial<Leg> = {}): Leg => ({ url: 'http://a/x', protocol: 'http', step: 'pending', counted_failures: 0, failures: 0, last_error: null, next_attempt_ms: null, calling_since_ms: null, at_ms: null, ...more });
