@@ -92,6 +92,7 @@ fn every_mode_keeps_its_promise_whatever_fails() {
         "meanwhile bank A holds 400 (100 frozen), bank B holds 200 (100 awaited)",
         "there was no try: does nothing, and takes none any more",
         "yes, that has committed here",
+        "no, that has not committed here, and never will",
         "its answer is lost on the way",
         "has done that before: does nothing",
         "cannot submit, tries again",

@@ -26,8 +26,8 @@ mod tests;
 mod xa;
 
 pub(crate) use gate::Wish;
-pub(crate) use producer::{POINT as SEND, SUBMIT, Sending};
-pub(crate) use service::{ANYWHERE, serve};
+pub(crate) use producer::{ABORT, POINT as SEND, SUBMIT, Sending};
+pub(crate) use service::serve;
 
 /// How a step went.
 #[derive(Clone, Debug, PartialEq, Eq)]

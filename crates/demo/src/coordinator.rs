@@ -1,7 +1,7 @@
 //! The coordinator: a `synod` process of our own, which can be killed and started again, or one that runs already.
 
-use std::collections::BTreeMap;
 use std::fs::File;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use http::{Method, StatusCode};
 
 use crate::api::Api;
 use crate::binary;
-use crate::process::Owned;
+use crate::process::{Owned, free_address};
 use crate::say::{Say, Who};
 use crate::task::now;
 
@@ -34,7 +34,7 @@ pub(crate) struct Coordinator {
 struct Own {
     binary: PathBuf,
     folder: PathBuf,
-    listen: String,
+    listen: SocketAddr,
     child: Owned,
 }
 
@@ -52,11 +52,12 @@ impl Coordinator {
     /// Starts one that keeps its data in `folder`.
     pub(crate) async fn start(folder: PathBuf, say: &Say) -> anyhow::Result<Self> {
         let binary = tokio::task::spawn_blocking(binary::find).await??;
-        let listen = "127.0.0.1:0".to_owned();
-        let child = spawn(&binary, &folder, &listen)?;
+        let listen = free_address()?;
+        let child = spawn(&binary, &folder, listen)?;
+        let api = Api::new(&format!("http://{listen}"))?;
         let mut own = Own { binary, folder, listen, child };
-        own.listen = own.ready().await?;
-        Ok(Self { api: Api::new(&format!("http://{}", own.listen))?, own: Some(own), say: say.clone() })
+        own.ready(&api).await?;
+        Ok(Self { api, own: Some(own), say: say.clone() })
     }
 
     /// Kills it, as a power cut would.
@@ -71,8 +72,8 @@ impl Coordinator {
     pub(crate) async fn restart(&mut self) -> anyhow::Result<()> {
         if let Some(own) = &mut self.own {
             let began = now();
-            own.child = spawn(&own.binary, &own.folder, &own.listen)?;
-            own.ready().await?;
+            own.child = spawn(&own.binary, &own.folder, own.listen)?;
+            own.ready(&self.api).await?;
             let took = began.elapsed().as_secs_f64();
             self.say
                 .line(Who::Coordinator, &format!("is back after {took:.3} s, with what it had written down"));
@@ -81,8 +82,7 @@ impl Coordinator {
     }
 }
 
-fn spawn(binary: &Path, folder: &Path, listen: &str) -> anyhow::Result<Owned> {
-    std::fs::remove_file(folder.join("data/addresses.json")).ok();
+fn spawn(binary: &Path, folder: &Path, listen: SocketAddr) -> anyhow::Result<Owned> {
     let log = File::options().create(true).append(true).open(folder.join("synod.log"));
     let log = log.with_context(|| format!("{} cannot be written to", folder.display()))?;
     let mut command = Command::new(binary);
@@ -99,14 +99,16 @@ fn spawn(binary: &Path, folder: &Path, listen: &str) -> anyhow::Result<Owned> {
 }
 
 impl Own {
-    /// Waits until it is ready; where it listens.
-    async fn ready(&mut self) -> anyhow::Result<String> {
+    /// Waits until it is ready.
+    async fn ready(&mut self, api: &Api) -> anyhow::Result<()> {
         let began = now();
         loop {
-            if let Some(listen) = self.try_ready().await {
-                return Ok(listen);
-            }
+            let answer = api.ask(Method::GET, "/health/ready", &[], None).await;
             let ended = self.child.0.try_wait()?;
+            // Somebody else may have answered, while ours could not listen.
+            if ended.is_none() && answer.is_ok_and(|answer| answer.status == StatusCode::OK) {
+                return Ok(());
+            }
             if ended.is_some() || began.elapsed() > START {
                 let log = std::fs::read_to_string(self.folder.join("synod.log")).unwrap_or_default();
                 let how = ended.map_or("does not get ready".to_owned(), |status| format!("ended ({status})"));
@@ -114,14 +116,5 @@ impl Own {
             }
             tokio::time::sleep(PAUSE).await;
         }
-    }
-
-    async fn try_ready(&self) -> Option<String> {
-        let text = std::fs::read_to_string(self.folder.join("data/addresses.json")).ok()?;
-        let mut addresses: BTreeMap<String, String> = serde_json::from_str(&text).ok()?;
-        let listen = addresses.remove("http")?;
-        let api = Api::new(&format!("http://{listen}")).ok()?;
-        let answer = api.ask(Method::GET, "/health/ready", &[], None).await.ok()?;
-        (answer.status == StatusCode::OK).then_some(listen)
     }
 }

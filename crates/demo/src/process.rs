@@ -11,8 +11,8 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::api::{Answer, Api};
+use crate::bank::Wish;
 use crate::bank::report::{Kind, Report};
-use crate::bank::{ANYWHERE, Wish};
 use crate::database::Database;
 use crate::say::{Say, Who};
 
@@ -53,7 +53,8 @@ pub(crate) struct BankProcess {
 impl BankProcess {
     pub(crate) async fn start(who: Who, database: Database, say: &Say) -> anyhow::Result<Self> {
         let reports = watch::Sender::default();
-        let (child, address) = spawn(who, &database, ANYWHERE, &reports, say).await?;
+        let address = free_address()?;
+        let child = spawn(who, &database, address, &reports, say).await?;
         let api = Api::new(&format!("http://{address}"))?;
         Ok(Self { who, database, api, address, child, reports, say: say.clone() })
     }
@@ -66,8 +67,7 @@ impl BankProcess {
 
     /// Starts it again on the same address.
     pub(crate) async fn restart(&mut self) -> anyhow::Result<()> {
-        let (child, _) = spawn(self.who, &self.database, self.address, &self.reports, &self.say).await?;
-        self.child = child;
+        self.child = spawn(self.who, &self.database, self.address, &self.reports, &self.say).await?;
         self.say.line(self.who, "is back");
         Ok(())
     }
@@ -79,7 +79,7 @@ impl BankProcess {
 
     /// Waits until it has reported this.
     pub(crate) async fn until(&self, kind: Kind, point: &str) -> anyhow::Result<()> {
-        until(&self.reports, kind, point).await.map(drop)
+        until(&self.reports, kind, point).await
     }
 
     /// Tells it where to wait, or what answer to lose.
@@ -118,7 +118,7 @@ async fn spawn(
     listen: SocketAddr,
     reports: &watch::Sender<Vec<Report>>,
     say: &Say,
-) -> anyhow::Result<(Owned, SocketAddr)> {
+) -> anyhow::Result<Owned> {
     reports.send_replace(Vec::new());
     let mut command = Command::new(std::env::current_exe().context("our own program has no path")?);
     command.args(["bank-service", "--database", &database.url, "--listen", &listen.to_string()]);
@@ -127,9 +127,8 @@ async fn spawn(
     let output = child.0.stdout.take().context("its output was asked for")?;
     let (reports_too, say) = (reports.clone(), say.clone());
     std::thread::spawn(move || read(output, who, &reports_too, &say));
-    let heard = until(reports, Kind::Listening, "").await.context("the service of a bank does not start")?;
-    let address = heard.point.parse().with_context(|| format!("{heard:?} has no address"))?;
-    Ok((child, address))
+    let heard = until(reports, Kind::Listening, &listen.to_string()).await;
+    heard.context("the service of a bank does not start").map(|()| child)
 }
 
 fn read(output: ChildStdout, who: Who, reports: &watch::Sender<Vec<Report>>, say: &Say) {
@@ -152,11 +151,16 @@ fn shown(Report { kind, point, words }: &Report) -> String {
     format!("{step:<10}  {fails}{words}")
 }
 
-async fn until(reports: &watch::Sender<Vec<Report>>, kind: Kind, point: &str) -> anyhow::Result<Report> {
-    let is_it = |report: &&Report| report.kind == kind && (point.is_empty() || report.point == point);
+async fn until(reports: &watch::Sender<Vec<Report>>, kind: Kind, point: &str) -> anyhow::Result<()> {
+    let is_it = |report: &Report| report.kind == kind && report.point == point;
     let mut reports = reports.subscribe();
-    let heard = reports.wait_for(|reports| reports.iter().any(|report| is_it(&report)));
-    let heard = tokio::time::timeout(WAIT, heard).await;
-    let heard = heard.with_context(|| format!("not within {WAIT:?}: {kind:?} {point}"))??;
-    heard.iter().find(is_it).cloned().context("it was there")
+    let heard = tokio::time::timeout(WAIT, reports.wait_for(|reports| reports.iter().any(is_it))).await;
+    heard.with_context(|| format!("not within {WAIT:?}: {kind:?} {point}"))??;
+    Ok(())
+}
+
+/// One that stays ours while whoever listens there is down: below the ports that the system hands out by itself.
+pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
+    let port = synod_scratch::free_port().context("no port is free")?;
+    Ok(SocketAddr::from(([127, 0, 0, 1], port)))
 }

@@ -79,7 +79,7 @@ impl Transfer<'_> {
     /// Says which transaction it is, and where it can be looked at.
     fn link(&self, transaction: &Transaction) {
         let xid = &transaction.xid;
-        let page = format!("/ui/transactions/{}", xid.replace(':', "%3A"));
+        let page = format!("/ui/transactions/{}", xid.replace('[', "%5B").replace(']', "%5D"));
         self.demo(&format!("transaction {xid}, to be seen at {}", self.stage.coordinator.api.url(&page)));
     }
 

@@ -17,6 +17,8 @@ use crate::args::Mode;
 pub(crate) const POINT: &str = "message/debit/send";
 /// Between the local transaction and the submit.
 pub(crate) const SUBMIT: &str = "message/debit/submit";
+/// Between a local transaction that was refused and saying so.
+pub(crate) const ABORT: &str = "message/debit/abort";
 /// How often, and how long apart, a submit is tried; then the back-check has to do.
 const SUBMITS: usize = 50;
 const PAUSE: Duration = Duration::from_millis(200);
@@ -54,8 +56,9 @@ pub(super) async fn send(bank: &Bank, body: &[u8]) -> anyhow::Result<Said> {
         }
         Said::Refused(words) => {
             tell(Kind::Refused, POINT, words);
+            bank.pass(ABORT, "is about to do it").await;
             api.abort_message(&sending.message.gid, words).await?;
-            tell(Kind::Done, "message/debit/abort", "drops the message");
+            tell(Kind::Done, ABORT, "drops the message");
         }
     }
     Ok(said)

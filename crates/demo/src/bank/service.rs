@@ -1,7 +1,6 @@
 //! The bank's service: HTTP on a loopback port. It answers as a participant of Synod's does: 200 done, 409 refused, anything else
 //! failed.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -140,7 +139,3 @@ impl Bank {
         said
     }
 }
-
-/// Where one listens that may take any port.
-pub(crate) const ANYWHERE: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);

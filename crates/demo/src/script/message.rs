@@ -1,5 +1,6 @@
 //! A message: bank A takes the money and tells bank B. When nothing else fails, two things do that always may: bank A dies
-//! between its commit and its submit, and bank B's first answer is lost.
+//! between its commit and its submit, and bank B's first answer is lost. It also dies when it has not enough money, before it can
+//! say so.
 
 use anyhow::Context as _;
 use http::Method;
@@ -8,7 +9,7 @@ use serde_json::json;
 use super::Transfer;
 use crate::api::{HalfMessage, Transaction};
 use crate::bank::report::Kind;
-use crate::bank::{SEND, SUBMIT, Sending, Wish};
+use crate::bank::{ABORT, SEND, SUBMIT, Sending, Wish};
 use crate::books;
 use crate::fault::{Fault, Point};
 use crate::process::agreed;
@@ -19,8 +20,12 @@ const DELIVER: &str = "message/credit/deliver";
 pub(super) async fn run(transfer: &mut Transfer<'_>) -> anyhow::Result<Transaction> {
     let gid = transfer.gid.clone();
     match transfer.fault {
-        Fault::None => silent_producer(transfer).await?,
-        Fault::Debit => send(transfer).await?,
+        Fault::None => {
+            transfer.stage.b.wish(&Wish::LoseReply(DELIVER.to_owned())).await?;
+            silent_producer(transfer, SUBMIT, Kind::Done).await?;
+            transfer.stage.b.until(Kind::Lost, DELIVER).await.context("the message did not come")?;
+        }
+        Fault::Debit => silent_producer(transfer, ABORT, Kind::Refused).await?,
         Fault::Credit => {
             send(transfer).await?;
             transfer.until_failures(&gid).await?;
@@ -38,20 +43,18 @@ pub(super) async fn run(transfer: &mut Transfer<'_>) -> anyhow::Result<Transacti
     transfer.end(&gid).await
 }
 
-/// Bank A dies before its submit; bank B gets the message twice.
-async fn silent_producer(transfer: &mut Transfer<'_>) -> anyhow::Result<()> {
-    transfer.stage.a.wish(&Wish::Hold(SUBMIT.to_owned())).await?;
-    transfer.stage.b.wish(&Wish::LoseReply(DELIVER.to_owned())).await?;
+/// Bank A dies before it can say what became of its local transaction, and is asked.
+async fn silent_producer(transfer: &mut Transfer<'_>, point: &str, answer: Kind) -> anyhow::Result<()> {
+    transfer.stage.a.wish(&Wish::Hold(point.to_owned())).await?;
     // Dropped half-way: whoever asked hears no more of it than of a bank that died.
     tokio::select! {
-        sent = request(transfer)? => drop(sent.context("bank A should wait before it submits")?),
-        held = transfer.stage.a.until(Kind::Held, SUBMIT) => held?,
+        sent = request(transfer)? => drop(sent.context("bank A should wait before it says so")?),
+        held = transfer.stage.a.until(Kind::Held, point) => held?,
     }
     link(transfer).await?;
     transfer.stage.a.kill();
     transfer.stage.a.restart().await?;
-    transfer.stage.a.until(Kind::Done, CHECK).await.context("nobody asked bank A back")?;
-    transfer.stage.b.until(Kind::Lost, DELIVER).await.context("the message did not come")
+    transfer.stage.a.until(answer, CHECK).await.context("nobody asked bank A back")
 }
 
 /// The coordinator dies before the submit, or when it delivers.
