@@ -187,7 +187,7 @@ pub(crate) fn measure(
     load: impl FnOnce() -> Result<Outcome>,
 ) -> Result<(Run, Outcome)> {
     let before = process::cpu(server.pid())?.seconds();
-    let others = process::Others::watch(server.pid())?;
+    let others = process::Others::watch(&[server.pid()])?;
     let outcome = explain(server, load())?;
     let server_cpu_seconds = process::cpu(server.pid())?.seconds() - before;
     let others_cores = others.used()? / outcome.elapsed.as_secs_f64().max(0.01);

@@ -72,6 +72,17 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     Ok(rows.iter().all(|row| row.ratio() >= GOAL))
 }
 
+/// What the disk does at its best with this many writers: the bare file alone.
+///
+/// # Errors
+/// When the disk fails.
+pub(crate) fn limit(writers: usize, record_bytes: usize, time: Duration) -> Result<Measured> {
+    let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("out");
+    std::fs::create_dir_all(&out).with_context(|| format!("making {}", out.display()))?;
+    let dir = tempfile::tempdir_in(&out)?;
+    drive::run(Bare::new(&dir.path().join("bare"))?, writers, record_bytes, time)
+}
+
 fn measure(options: &Options, writers: usize, dir: &Path) -> Result<Row> {
     let time = Duration::from_secs_f64(options.seconds);
     let mut row = Row { writers, bare: Vec::new(), logged: Vec::new() };

@@ -1,6 +1,6 @@
 //! Measures Synod against the servers that it replaces: same machine, same load generator, same run; ratios and server
 //! CPU seconds, because the load and the server share the machine's cores. Run it as `cargo xtask bench registry`; the
-//! durable log against its disk as `cargo xtask bench log`.
+//! durable log against its disk as `cargo xtask bench log`; global transactions beside dtm as `cargo xtask bench txn`.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -23,6 +23,7 @@ mod result;
 mod rows;
 mod server;
 mod template;
+mod txn;
 mod verify;
 
 use bench::{Bench, Options};
@@ -40,6 +41,8 @@ enum Command {
     Registry(Options),
     /// The durable log against a bare, pre-zeroed file.
     Log(disk::Options),
+    /// Global transactions beside dtm, and an echo server and a bare file as the limits.
+    Txn(txn::Options),
     /// The echo server on its own: answers everything with one recorded response, prints its address.
     Echo {
         /// File with the response, head and body as on the wire.
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Registry(options) => registry(options),
         Command::Log(options) => disk::run(&options),
+        Command::Txn(options) => txn::run(options),
         Command::Echo { answer } => echo::serve(&answer).map(|()| true),
     };
     match done {

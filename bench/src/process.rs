@@ -1,6 +1,7 @@
 //! What the kernel says of a server process and of this machine.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 
 use anyhow::{Context, Result};
 
@@ -28,18 +29,18 @@ pub(crate) fn cpu(pid: u32) -> Result<Cpu> {
     cpu_of(&stat).context("/proc/PID/stat has another form")
 }
 
-/// Watches what anybody but a server and this program takes from the machine.
+/// Watches what anybody but a server, which may be several processes, and this program takes from the machine.
 #[derive(Debug)]
 pub(crate) struct Others {
-    server: u32,
+    servers: Vec<u32>,
     begin: f64,
 }
 
 impl Others {
     /// # Errors
     /// When the server is gone.
-    pub(crate) fn watch(server: u32) -> Result<Self> {
-        Ok(Self { server, begin: Self::seconds(server)? })
+    pub(crate) fn watch(servers: &[u32]) -> Result<Self> {
+        Ok(Self { servers: servers.to_vec(), begin: Self::seconds(servers)? })
     }
 
     /// CPU seconds that others have used since then, at least: their kernel time cannot be told from that of the
@@ -48,13 +49,14 @@ impl Others {
     /// # Errors
     /// When the server is gone.
     pub(crate) fn used(&self) -> Result<f64> {
-        Ok((Self::seconds(self.server)? - self.begin).max(0.0))
+        Ok((Self::seconds(&self.servers)? - self.begin).max(0.0))
     }
 
-    fn seconds(server: u32) -> Result<f64> {
+    fn seconds(servers: &[u32]) -> Result<f64> {
         let stat = fs::read_to_string("/proc/stat").context("reading /proc/stat")?;
         let machine = user_and_stolen(&stat).context("/proc/stat has another form")?;
-        Ok(machine - cpu(server)?.user - cpu(std::process::id())?.user)
+        let servers: f64 = servers.iter().map(|server| Ok(cpu(*server)?.user)).sum::<Result<f64>>()?;
+        Ok(machine - servers - cpu(std::process::id())?.user)
     }
 }
 
@@ -65,6 +67,19 @@ impl Others {
 pub(crate) fn resident_mib(pid: u32) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).context("the server process is gone")?;
     kib_of(&status, "VmRSS:").map(|kib| kib as f64 / 1024.0).context("/proc/PID/status has no VmRSS")
+}
+
+/// Flushes of the cache of the disk under this path since the machine was started; none where the kernel does not say.
+pub(crate) fn flushes(path: &std::path::Path) -> Option<u64> {
+    let device = fs::metadata(path).ok()?.dev();
+    let (major, minor) = ((device >> 8) & 0xfff, (device & 0xff) | ((device >> 12) & 0xfff00));
+    let stat = fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/stat")).ok()?;
+    flushes_of(&stat)
+}
+
+/// The 16th field of a block device's statistics.
+fn flushes_of(stat: &str) -> Option<u64> {
+    stat.split_ascii_whitespace().nth(15)?.parse().ok()
 }
 
 /// One line that names this machine: processor, cores, memory, kernel.
@@ -119,6 +134,12 @@ mod tests {
     fn the_machine_counts_user_nice_and_stolen() {
         assert_eq!(user_and_stolen("cpu  100 20 5 900 1 2 3 30 0 0\ncpu0 1\n"), Some(1.5));
         assert_eq!(user_and_stolen("cpu  100 20\n"), None);
+    }
+
+    #[test]
+    fn flushes_are_the_sixteenth_field() {
+        assert_eq!(flushes_of("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n"), Some(16));
+        assert_eq!(flushes_of("1 2 3 4 5 6 7 8 9 10 11"), None, "as kernels before 5.5 say it");
     }
 
     #[test]

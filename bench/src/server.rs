@@ -19,7 +19,7 @@ use crate::process;
 const START_MAX: Duration = Duration::from_secs(180);
 
 /// Environment variable with the path of the binary under test, which is built otherwise.
-const SYNOD_BIN: &str = "SYNOD_BIN";
+pub(crate) const SYNOD_BIN: &str = "SYNOD_BIN";
 
 /// Whose figures these are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,7 +213,8 @@ impl Drop for Start {
     }
 }
 
-fn end(child: &mut Child) {
+/// Ends a process at once, and waits for that.
+pub(crate) fn end(child: &mut Child) {
     // Both fail only when the process is gone already.
     child.kill().ok();
     child.wait().ok();
@@ -225,12 +226,14 @@ fn bound_address(data: &Path) -> Option<SocketAddr> {
     addresses.get("http")?.parse().ok()
 }
 
-fn status_of(addr: SocketAddr, path: &str) -> Option<u16> {
+/// The status that a path is answered with; none when nobody answers.
+pub(crate) fn status_of(addr: SocketAddr, path: &str) -> Option<u16> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n");
     Connection::new(addr).exchange(request.as_bytes(), false).ok().map(|answer| answer.status)
 }
 
-fn log_end(directory: &Path) -> String {
+/// The end of the file `log` in this directory.
+pub(crate) fn log_end(directory: &Path) -> String {
     let log = std::fs::read(directory.join("log")).unwrap_or_default();
     let text = String::from_utf8_lossy(&log);
     let lines: Vec<&str> = text.lines().collect();
@@ -258,7 +261,11 @@ impl Programs {
     }
 }
 
-fn find_synod(root: &Path) -> Result<PathBuf> {
+/// Synod by `SYNOD_BIN`, or built.
+///
+/// # Errors
+/// When the build fails.
+pub(crate) fn find_synod(root: &Path) -> Result<PathBuf> {
     let binary = if let Some(path) = std::env::var_os(SYNOD_BIN) {
         PathBuf::from(path)
     } else {
@@ -280,7 +287,11 @@ fn find_jar(root: &Path) -> Result<PathBuf> {
     Ok(jar)
 }
 
-fn build(directory: &Path, program: &str, arguments: &[&str]) -> Result<()> {
+/// Runs a program that builds something.
+///
+/// # Errors
+/// When it fails.
+pub(crate) fn build(directory: &Path, program: &str, arguments: &[&str]) -> Result<()> {
     let status = Command::new(program).args(arguments).current_dir(directory).status();
     let status = status.with_context(|| format!("starting {program}"))?;
     ensure!(status.success(), "{program} {} failed in {}", arguments.join(" "), directory.display());
