@@ -63,22 +63,18 @@ impl TestNode {
     ) -> Answer {
         let body = body.map(Value::to_string).unwrap_or_default();
         let kind = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
-        let mut stream = self.send(method, path, &format!("{kind}{headers}"), &body).await;
-        let mut all = String::new();
-        stream.read_to_string(&mut all).await.unwrap();
-        let (head, body) = all.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head in {all:?}"));
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        Answer { status, head: head.to_lowercase(), body: unchunked(head, body) }
+        read(self.send(method, path, &format!("{kind}{headers}"), &body).await).await
+    }
+
+    /// A request to the dtm face, which has to be switched on.
+    pub(crate) async fn ask_dtm(&self, operation: &str, body: &Value) -> Answer {
+        let path = format!("/api/dtmsvr/{operation}");
+        let headers = "content-type: application/json\r\n";
+        read(send(self.running.addresses["dtm_http"], "POST", &path, headers, &body.to_string()).await).await
     }
 
     async fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(self.address()).await.unwrap();
-        let length = body.len();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        stream
+        send(self.address(), method, path, headers, body).await
     }
 
     /// Opens a stream of server-sent events.
@@ -119,6 +115,24 @@ impl Events {
             }
         }
     }
+}
+
+async fn send(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
+}
+
+async fn read(mut stream: TcpStream) -> Answer {
+    let mut all = String::new();
+    stream.read_to_string(&mut all).await.unwrap();
+    let (head, body) = all.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head in {all:?}"));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    Answer { status, head: head.to_lowercase(), body: unchunked(head, body) }
 }
 
 fn unchunked(head: &str, body: &str) -> String {

@@ -3,6 +3,7 @@
 mod lists;
 mod messages;
 mod modes;
+mod prefixes;
 mod refusals;
 
 use serde_json::{Value, json};
