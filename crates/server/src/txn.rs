@@ -12,6 +12,7 @@
 //!
 //! Faces use [`Coordinator`] and nothing else.
 
+mod alarm;
 pub mod ask;
 mod attempts;
 pub mod details;
@@ -353,17 +354,22 @@ impl Coordinator {
         }
     }
 
-    /// A transaction ended, and the driver has said what it tried.
-    fn ended(&self, txn: &Arc<Txn>, attempts: &[Attempt], leads: bool) {
-        let now_ms = self.now().wall_ms;
-        if let Err(error) = self.details.put(txn, attempts, now_ms) {
-            tracing::warn!(%error, xid = %txn.xid, "the details of an ended transaction are not kept");
+    /// Transactions ended, and the driver has said what it tried.
+    fn ended(&self, ended: &[(Arc<Txn>, Vec<Attempt>)], leads: bool) {
+        if ended.is_empty() {
+            return;
         }
-        self.machine.taken_up(txn.xid);
-        if leads {
-            self.metrics.ended(txn);
+        let details = ended.iter().map(|(txn, attempts)| (&**txn, &**attempts));
+        if let Err(error) = self.details.put(details, self.now().wall_ms) {
+            tracing::warn!(%error, count = ended.len(), "details of ended transactions are not kept");
         }
-        self.waiters.ended(txn);
-        drop(self.changes.send(Change { xid: txn.xid, status: txn.status }));
+        for (txn, _) in ended {
+            self.machine.taken_up(txn.xid);
+            if leads {
+                self.metrics.ended(txn);
+            }
+            self.waiters.ended(txn);
+            drop(self.changes.send(Change { xid: txn.xid, status: txn.status }));
+        }
     }
 }

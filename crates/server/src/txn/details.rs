@@ -26,6 +26,8 @@ use segment::Segment;
 
 /// How many segments the allowed size is divided into.
 const SEGMENTS: u64 = 16;
+/// Bytes that are written together, about.
+const GROUP_BYTES: usize = 1 << 20;
 
 /// An ended transaction with what was tried for it.
 #[derive(Debug)]
@@ -55,6 +57,14 @@ struct Place {
     offset: u64,
     length: u32,
     brief: Brief,
+}
+
+/// Records that are written together.
+#[derive(Debug, Default)]
+struct Group<'a> {
+    records: Vec<u8>,
+    /// Where each begins among them, the length of its body, what it is, and the id that its initiator chose.
+    rows: Vec<(u64, u32, Brief, Option<&'a str>)>,
 }
 
 #[derive(Debug, Default)]
@@ -91,23 +101,48 @@ impl Details {
         Ok(Self { directory: directory.to_owned(), bytes_max, keep_ms, inner: Mutex::new(inner) })
     }
 
-    /// Keeps an ended transaction. What is known already, as after a restart, is passed over.
+    /// Keeps ended transactions, each with what was tried for it. What is known already, as after a restart, is passed over.
     ///
     /// # Errors
-    /// When it cannot be written; nothing depends on that.
-    pub fn put(&self, txn: &Txn, attempts: &[Attempt], now_ms: u64) -> io::Result<()> {
-        let Status::Ended(end) = txn.status else { return Ok(()) };
-        let brief = Brief { xid: txn.xid, mode: txn.mode, end, begun_ms: txn.begun_ms };
-        let body = encode(txn, attempts);
-        self.with(|inner| {
-            if self.keep_ms == 0 || inner.by_xid.contains_key(&txn.xid) {
-                return Ok(());
+    /// When they cannot be written; nothing depends on that.
+    pub fn put<'a>(
+        &self,
+        ended: impl IntoIterator<Item = (&'a Txn, &'a [Attempt])>,
+        now_ms: u64,
+    ) -> io::Result<()> {
+        if self.keep_ms == 0 {
+            return Ok(());
+        }
+        let mut group = Group::default();
+        for (txn, attempts) in ended {
+            let Status::Ended(end) = txn.status else { continue };
+            let brief = Brief { xid: txn.xid, mode: txn.mode, end, begun_ms: txn.begun_ms };
+            if self.with(|inner| inner.by_xid.contains_key(&txn.xid)) {
+                continue;
             }
+            let (begin, body) = (group.records.len() as u64, encode(txn, attempts));
+            segment::write(&mut group.records, &body, now_ms);
+            group.rows.push((begin, body.len() as u32, brief, txn.gid.as_deref()));
+            if group.records.len() >= GROUP_BYTES {
+                self.append(std::mem::take(&mut group), now_ms)?;
+            }
+        }
+        self.append(group, now_ms)
+    }
+
+    /// Writes records with one call of the system: there are thousands of them a second.
+    fn append(&self, group: Group<'_>, now_ms: u64) -> io::Result<()> {
+        if group.rows.is_empty() {
+            return Ok(());
+        }
+        self.with(|inner| {
             self.make_room(inner, now_ms)?;
-            let segment = inner.segments.back_mut().expect("room was made");
-            let offset = segment.append(&body, now_ms)?;
-            let place = Place { segment: segment.number, offset, length: body.len() as u32, brief };
-            inner.index(place, txn.gid.as_deref());
+            let last = inner.segments.back_mut().expect("room was made");
+            let (segment, base) = (last.number, last.length);
+            last.append(&group.records, now_ms)?;
+            for (begin, length, brief, gid) in group.rows {
+                inner.index(Place { segment, offset: base + begin, length, brief }, gid);
+            }
             Ok(())
         })
     }

@@ -4,25 +4,24 @@
 //! A node that does not lead has no driver; it still hears of what was applied.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use synod_base::xid::Xid;
 use synod_core::txn::Txn;
-use synod_core::txn::drive::{self, Call, CallId, Driver, Effect, Event, Urgency};
+use synod_core::txn::drive::{self, Attempt, Call, CallId, Driver, Effect, Event, Urgency};
 use synod_core::txn::mode::CallResult;
 use synod_replica::{Later, Replicator, Role, Sink, Tidings};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
+use super::alarm::Alarm;
 use super::{Coordinator, View};
 use crate::call::Caller;
 use crate::task::{self, Stopping};
 
 /// Events handled before effects are carried out: a burst shares one look at the state.
 const BURST: usize = 256;
-/// Longest sleep; the driver is asked at least that often.
-const SLEEP_MAX: Duration = Duration::from_secs(1);
 /// Notices that wait; who applies waits when it is full.
 const BACKLOG: usize = 1_024;
 
@@ -122,8 +121,10 @@ impl Driving {
         let replicator = Arc::clone(&self.replicator);
         let mut role = Role::Stopped;
         let mut changed = replicator.role_after(role);
+        let mut told = pin!(stopping.given());
+        let mut alarm = Alarm::new();
         loop {
-            let wake = self.until_wake();
+            alarm.set(self.driver.as_ref().map(Driver::next_wake), self.coordinator.now().mono_ms);
             let mut events = Vec::new();
             tokio::select! {
                 new = &mut changed => {
@@ -133,8 +134,8 @@ impl Driving {
                 }
                 Some(notice) = notices.recv() => self.hear(notice, &mut events),
                 Some(back) = self.returned.recv() => self.take_back(back, &mut events),
-                () = tokio::time::sleep(wake) => events.push(Event::Tick),
-                () = stopping.given() => break,
+                () = alarm.ring() => events.push(Event::Tick),
+                () = &mut told => break,
             }
             while events.len() < BURST {
                 if let Ok(back) = self.returned.try_recv() {
@@ -154,12 +155,6 @@ impl Driving {
             self.hear(notice, &mut Vec::new());
         }
         self.handle(Vec::new());
-    }
-
-    fn until_wake(&self) -> Duration {
-        let now_mono = self.coordinator.now().mono_ms;
-        let wake = self.driver.as_ref().map(|driver| driver.next_wake().saturating_sub(now_mono));
-        wake.map_or(SLEEP_MAX, Duration::from_millis).min(SLEEP_MAX)
     }
 
     /// Takes office, or leaves it.
@@ -252,10 +247,12 @@ impl Driving {
                 Effect::History(xid, attempts) => drop(histories.insert(xid, attempts)),
             }
         }
-        for txn in self.ended.drain(..) {
+        let ended = self.ended.drain(..).map(|txn| {
             let attempts = histories.remove(&txn.xid).unwrap_or_default();
-            self.coordinator.ended(&txn, &attempts, self.driver.is_some());
-        }
+            (txn, attempts)
+        });
+        let ended: Vec<(Arc<Txn>, Vec<Attempt>)> = ended.collect();
+        self.coordinator.ended(&ended, self.driver.is_some());
     }
 
     fn call(&mut self, call: Call) {

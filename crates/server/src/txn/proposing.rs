@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,16 +13,19 @@ use synod_replica::{Applied, Batcher, Cause, Gathered, IdBlocks, Later, Machine,
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::Failure;
+use super::alarm::Alarm;
 use super::driving::Notice;
 use crate::clock::Clock;
 use crate::task::Stopping;
 
+/// A batch of so many commands waits for no others.
+const COMPANY: usize = 16;
+/// How often others go first before a batch goes out.
+const TURNS_MAX: usize = 3;
 /// Commands of clients that have not even been gathered; one more is refused.
 const INBOX_MAX: usize = 65_536;
 /// How long a begin waits for ids to be reserved before it is refused.
 const ID_WAIT: Duration = Duration::from_secs(2);
-/// Longest sleep of the task.
-const SLEEP_MAX: Duration = Duration::from_secs(1);
 
 /// Who hears what became of a command.
 #[derive(Debug)]
@@ -163,19 +167,24 @@ impl Proposing {
     }
 
     /// Proposes until the node stops and nothing is left to propose.
-    pub(super) async fn run(mut self, mut stopping: Stopping) {
+    pub(super) async fn run(mut self, stopping: Stopping) {
         let replicator = Arc::clone(&self.replicator);
+        let shared = Arc::clone(&self.proposer.0);
+        let mut told = stopping.clone();
+        let mut told = pin!(told.given());
+        let mut alarm = Alarm::new();
         let mut flight: Option<Flight<'_>> = None;
         loop {
             self.gather();
-            if flight.is_none() {
+            if flight.is_none() && self.is_due() {
+                self.wait_for_company().await;
                 flight = self.next().map(|gathered| (replicator.propose(gathered.batch), gathered.tickets));
             }
-            if flight.is_none() && stopping.is_given() && self.batcher.is_empty() {
+            let stops = stopping.is_given();
+            if flight.is_none() && stops && self.batcher.is_empty() {
                 return;
             }
-            let shared = Arc::clone(&self.proposer.0);
-            let wake = self.until_wake();
+            alarm.set(self.batcher.next_wake(), self.clock.now().mono_ms);
             tokio::select! {
                 biased;
                 result = async {
@@ -189,21 +198,35 @@ impl Proposing {
                     self.settle(result, tickets).await;
                 }
                 () = shared.filled.notified() => {}
-                () = tokio::time::sleep(wake) => {}
-                () = stopping.given(), if !stopping.is_given() => {}
+                () = alarm.ring() => {}
+                () = &mut told, if !stops => {}
             }
         }
+    }
+
+    /// While a batch is small, whoever can run at this moment goes first, and what he proposes goes along: every batch costs a
+    /// flush and a dozen hand-overs. Goes on as long as each turn brings something.
+    async fn wait_for_company(&mut self) {
+        for _ in 0..TURNS_MAX {
+            let before = self.batcher.len();
+            if before >= COMPANY {
+                return;
+            }
+            tokio::task::yield_now().await;
+            self.gather();
+            if self.batcher.len() == before {
+                return;
+            }
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.batcher.next_wake().is_some_and(|due| due <= self.clock.now().mono_ms)
     }
 
     fn next(&mut self) -> Option<Gathered<Ticket>> {
         let applied_ms = self.machine.read(|view| view.state.stamp_ms());
         self.batcher.next(self.clock.now(), applied_ms)
-    }
-
-    fn until_wake(&self) -> Duration {
-        let now_mono = self.clock.now().mono_ms;
-        let wake = self.batcher.next_wake().map(|due| Duration::from_millis(due.saturating_sub(now_mono)));
-        wake.unwrap_or(SLEEP_MAX).min(SLEEP_MAX)
     }
 
     /// From the inbox into the batcher.

@@ -58,18 +58,12 @@ impl Segment {
         Ok(segment)
     }
 
-    /// Returns where the record begins.
-    pub(super) fn append(&mut self, body: &[u8], now_ms: u64) -> io::Result<u64> {
-        let mut bytes = Vec::with_capacity(HEAD + body.len());
-        bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
-        bytes.extend_from_slice(&crc32fast::hash(body).to_le_bytes());
-        bytes.extend_from_slice(&now_ms.to_le_bytes());
-        bytes.extend_from_slice(body);
-        let offset = self.length;
-        self.file.write_all_at(&bytes, offset)?;
-        self.length += bytes.len() as u64;
+    /// Appends records that [`write`] made.
+    pub(super) fn append(&mut self, records: &[u8], now_ms: u64) -> io::Result<()> {
+        self.file.write_all_at(records, self.length)?;
+        self.length += records.len() as u64;
         self.newest_ms = now_ms;
-        Ok(offset)
+        Ok(())
     }
 
     pub(super) fn read(&self, offset: u64, length: u32) -> io::Result<Bytes> {
@@ -81,6 +75,15 @@ impl Segment {
     pub(super) fn remove(self) -> io::Result<()> {
         std::fs::remove_file(&self.path)
     }
+}
+
+/// Adds a record to others.
+pub(super) fn write(records: &mut Vec<u8>, body: &[u8], now_ms: u64) {
+    records.reserve(HEAD + body.len());
+    records.extend_from_slice(&(body.len() as u32).to_le_bytes());
+    records.extend_from_slice(&crc32fast::hash(body).to_le_bytes());
+    records.extend_from_slice(&now_ms.to_le_bytes());
+    records.extend_from_slice(body);
 }
 
 fn record(bytes: &Bytes, at: usize) -> Option<(u32, u64, Bytes)> {

@@ -49,8 +49,8 @@ fn what_ended_is_found_again_also_after_a_restart() {
     let open = || Details::open(directory.path(), 1_000_000, 1 << 20).unwrap();
     let details = open();
     for number in 1..=9 {
-        details.put(&txn(number), &attempts(), 10).unwrap();
-        details.put(&txn(number), &[], 10).unwrap();
+        details.put([(&txn(number), &attempts()[..])], 10).unwrap();
+        details.put([(&txn(number), &[][..])], 10).unwrap();
     }
     for details in [details, open()] {
         assert_eq!(known(&details), [9, 8, 7, 6, 5, 4, 3, 2, 1]);
@@ -66,7 +66,7 @@ fn what_ended_is_found_again_also_after_a_restart() {
 fn lists_are_paged_and_chosen() {
     let directory = TempDir::new().unwrap();
     let details = Details::open(directory.path(), 1_000_000, 1 << 20).unwrap();
-    (1..=20).for_each(|number| details.put(&txn(number), &[], 10).unwrap());
+    (1..=20).for_each(|number| details.put([(&txn(number), &[][..])], 10).unwrap());
     let (mut seen, mut before) = (Vec::new(), None);
     loop {
         let (page, rest) = details.page(before, 3, 5, |brief| brief.mode == Mode::Saga);
@@ -84,11 +84,11 @@ fn lists_are_paged_and_chosen() {
 fn the_oldest_go_when_it_is_too_much_or_too_long_ago() {
     let directory = TempDir::new().unwrap();
     let details = Details::open(directory.path(), 1_000, 16_000).unwrap();
-    (1..=200).for_each(|number| details.put(&txn(number), &[], number).unwrap());
+    (1..=200).for_each(|number| details.put([(&txn(number), &[][..])], number).unwrap());
     let left = known(&details);
     assert_eq!((left[0], left.len() < 100, left.len() > 30), (200, true, true), "{left:?}");
     assert!(details.find_gid("order-1").is_none());
-    details.put(&txn(201), &[], 2_000).unwrap();
+    details.put([(&txn(201), &[][..])], 2_000).unwrap();
     assert_eq!(known(&details), [201]);
 }
 
@@ -97,7 +97,7 @@ fn a_torn_end_is_cut_off() {
     let directory = TempDir::new().unwrap();
     let open = || Details::open(directory.path(), 1_000_000, 1 << 20).unwrap();
     let details = open();
-    (1..=3).for_each(|number| details.put(&txn(number), &[], 10).unwrap());
+    (1..=3).for_each(|number| details.put([(&txn(number), &[][..])], 10).unwrap());
     drop(details);
     let file = std::fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
     let whole = std::fs::read(&file).unwrap();
@@ -106,7 +106,7 @@ fn a_torn_end_is_cut_off() {
         let details = open();
         let left = known(&details);
         assert_eq!(left, (1..=left.len() as u64).rev().collect::<Vec<_>>());
-        details.put(&txn(9), &[], 11).unwrap();
+        details.put([(&txn(9), &[][..])], 11).unwrap();
         assert_eq!(known(&open())[0], 9, "goes on behind the cut");
     }
 }
