@@ -121,11 +121,20 @@ pub(super) fn joining(mode: Mode, known: &[Branch], branch: BranchWish) -> Resul
 }
 
 fn check_gid(gid: &str) -> Result<(), No> {
+    check_name("gid", gid)?;
     if Xid::parse(gid).is_some() {
         return Err(No::senseless("\"gid\": this is the form of an XID, which only the server gives out"));
     }
     if TAKEN_WORDS.contains(&gid) {
         return Err(No::senseless(format!("\"gid\": {gid:?} stands for something else in the API's paths")));
+    }
+    Ok(())
+}
+
+/// Ids travel in headers of every call, which cannot carry everything.
+fn check_name(field: &str, name: &str) -> Result<(), No> {
+    if name.is_empty() || name.chars().any(char::is_control) {
+        return Err(No::senseless(format!("\"{field}\": {name:?} is empty or has control characters")));
     }
     Ok(())
 }
@@ -175,6 +184,7 @@ fn enrolment(
     payload: Bytes,
     find: impl Fn(&str) -> Option<u16>,
 ) -> Result<Enrolment, No> {
+    check_name("id", id)?;
     let number = |before: &String| {
         find(before).ok_or_else(|| {
             No::senseless(format!("\"after\": branch {id:?} waits for {before:?}, which is not there"))
@@ -336,7 +346,7 @@ mod tests {
 
     #[test]
     fn ids_that_would_mislead_are_refused() {
-        for bad in ["127.0.0.1:8091:77", "watch"] {
+        for bad in ["127.0.0.1:8091:77", "watch", "", "a\nb"] {
             assert!(check_gid(bad).is_err(), "{bad}");
         }
         for good in ["77", "order-1", "127.0.0.1:8091", "watches"] {
