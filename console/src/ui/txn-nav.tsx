@@ -6,16 +6,26 @@ import { watchTxns } from '../txn/watch.ts';
 import { number } from '../format.ts';
 
 const EVERY_MS = 10_000;
-/** The server counts them one by one. */
-const SPACING_MS = { hard: 2_000, soft: 2_000 };
+const SPACING_MS = 2_000;
+/** The server counts them one by one: however many there are, it is kept busy with that for a twentieth of the time at most. */
+const SPARED = 20;
+let tookMs = 0;
+
+async function counted(signal: AbortSignal): Promise<Summary> {
+  const began = performance.now();
+  const counts = await summary(signal);
+  tookMs = performance.now() - began;
+  return counts;
+}
 
 /** How many there are, counted again now and then while they change. */
 export function useSummary(): Summary | null {
-  return useLive<Summary, TxnRow>('transactions summary', summary, {
+  const spacing = Math.max(SPACING_MS, SPARED * tookMs);
+  return useLive<Summary, TxnRow>('transactions summary', counted, {
     everyMs: EVERY_MS,
     listen: (listener) => watchTxns(null, listener),
     merge: (data) => ({ data, stale: 'soft' }),
-    spacingMs: SPACING_MS,
+    spacingMs: { hard: spacing, soft: spacing },
   }).data;
 }
 

@@ -35,6 +35,13 @@ const step = (name: string) => ({ action: participant.url(`/${name}`), compensat
 /** A saga whose first pause outlasts the test: an hour, less up to a tenth that is left to chance. */
 const saga = (gid: string, ...names: string[]) => begin(gid, 'saga', { name: 'transfer', submit: true, retry_interval: '1h', branches: names.map(step) });
 
+/** The topic `orders`, which has two subscribers. */
+async function declareOrders(): Promise<void> {
+  const subscribers = { subscribers: [{ url: participant.url('/mail'), remark: 'to customers' }, { url: participant.url('/stats') }] };
+  const put = await fetch(`${node.url}/v1/topics/orders`, { method: 'PUT', body: JSON.stringify(subscribers), headers: { 'content-type': 'application/json' } });
+  assert.equal(put.status, 200);
+}
+
 /** Changes come in: nothing that happens from here on is missed. */
 const following = (page: Page) => page.waitForSelector('[data-testid=line][data-transactions=stream]');
 const row = (gid: string) => `.transactions tr:has-text("${gid}")`;
@@ -214,9 +221,7 @@ test('a notification shows its schedule behind and ahead, is given up, and is se
 });
 
 test('a message is half until it is submitted, and topics tell who gets it', async () => {
-  const subscribers = { subscribers: [{ url: participant.url('/mail'), remark: 'to customers' }, { url: participant.url('/stats') }] };
-  const put = await fetch(`${node.url}/v1/topics/orders`, { method: 'PUT', body: JSON.stringify(subscribers), headers: { 'content-type': 'application/json' } });
-  assert.equal(put.status, 200);
+  await declareOrders();
   const page = await stage.page('/ui/topics');
   await page.waitForSelector('.topics tr:has-text("orders")');
   assert.match(await page.innerText('.topics'), /2 subscribers[\s\S]*\/mail to customers[\s\S]*\/stats/);
@@ -272,6 +277,8 @@ test('pages fit a phone, can be read in light and dark, and name all that can be
   participant.say('/undo-a', 503, 'a long sentence about why the warehouse can do nothing at all for us at this very moment, without-any-room-for-a-break');
   await saga('narrow', 'a', 'b', 'c');
   await post('/v1/notifications', { gid: 'bill-2', topic: 'bills', url: participant.url('/nobody-is-here'), schedule: ['1h'] });
+  await declareOrders();
+  await post('/v1/messages', { gid: 'placed-2', topic: 'orders', submit: true });
   const page = await stage.page('/', { isMobile: true, hasTouch: true });
   for (const [path, ready] of [
     ['/ui/transactions', '.transactions'],
