@@ -19,7 +19,7 @@ async fn what_is_wrong_with_a_begin_is_named() {
         (json!({"mode": "tcc", "tiemout": "30s"}), 400, "E1001", "tiemout"),
         (json!({"mode": "tcc", "timeout": "0s"}), 422, "E2008", "\"timeout\""),
         (json!({"mode": "saga"}), 422, "E2008", "\"timeout\""),
-        (json!({"mode": "tcc", "gid": ""}), 422, "E2008", "not empty"),
+        (json!({"mode": "tcc", "gid": ""}), 422, "E2008", "is empty"),
         (json!({"mode": "tcc", "gid": "127.0.0.1:8091:7"}), 422, "E2008", "form of an XID"),
         (json!({"mode": "tcc", "gid": "watch"}), 422, "E2008", "paths"),
         (json!({"mode": "tcc", "gid": "x".repeat(200)}), 413, "E2007", "id is too long"),
