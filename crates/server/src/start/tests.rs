@@ -19,7 +19,11 @@ fn config(dir: &Path, set: &[&str]) -> Config {
 }
 
 async fn get(running: &Running, path: &str) -> String {
-    let mut stream = TcpStream::connect(running.addresses["http"]).await.unwrap();
+    get_from(running.addresses["http"], path).await
+}
+
+async fn get_from(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
@@ -50,6 +54,34 @@ async fn a_node_serves_what_it_says_until_it_stops() {
     }
     running.stop().await;
     assert!(!file.exists());
+}
+
+#[tokio::test]
+async fn before_the_log_is_read_transactions_are_not_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = DataDir::open(dir.path()).unwrap();
+    let config = config(dir.path(), &[]);
+    let listener = net::bind(&config.http.listen).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopping) = Stop::new();
+    let limits = Limits {
+        connections_max: 10,
+        header_timeout: config.http.header_timeout,
+        idle_timeout: config.http.idle_timeout,
+    };
+    let tls = Trust::new("").unwrap();
+    let node = Node::new(config, Clock::system(), data.node_id(), address, tls, stopping.clone());
+    let node = Arc::new(node);
+    let front = Front::new(Arc::clone(&node));
+    let serving = task::spawn("http", net::serve(listener, front, limits, node.net.clone(), stopping));
+    for path in ["/v1/transactions", "/v1/transactions/a", "/v1/transactions/a/decision", "/v1/topics"] {
+        let answer = get_from(address, path).await;
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{path}: {answer}");
+        assert!(answer.contains("\"E2011\"") && answer.contains("retry-after: 1\r\n"), "{path}: {answer}");
+    }
+    assert!(get_from(address, "/health/ready").await.starts_with("HTTP/1.1 503 "));
+    stop.give();
+    serving.await.unwrap();
 }
 
 #[tokio::test]
