@@ -1,5 +1,6 @@
 //! Global transactions under fire: the real state, codec, batcher and driver on virtual time, among participants and
-//! initiators that crash, over a network that loses, repeats and delays, on a disk that forgets what was not flushed.
+//! initiators that crash, over a network that loses, repeats and delays, over the real log and snapshots on a disk that loses power,
+//! tears writes, fails to flush and fills up.
 //!
 //! One seed derives the whole run. First everything goes wrong that the [`plan`] has in store, then it heals: nothing is lost
 //! any more, whoever is down comes back, and everything that was begun has to end within [`plan::HEAL_MS`].
@@ -7,7 +8,7 @@
 //! | module | part |
 //! |---|---|
 //! | [`plan`] | what a seed stands for |
-//! | [`world`] | the loop over events, the coordinator with its log, the network |
+//! | [`world`] | the loop over events, the coordinator with its log on a bad disk, the network |
 //! | [`participant`] | who takes part, and its own record of what it did |
 //! | [`client`] | who begins, enlists and decides, and what it believes |
 //! | [`record`] | what was promised and called, against which things are held |

@@ -31,11 +31,13 @@ pub enum Breakage {
     ReusesIds,
     /// The snapshot is older than what is cut off the log.
     CutsLogTooFar,
+    /// The log says that it has flushed, and has not.
+    SkipsFlushes,
 }
 
 impl Breakage {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::AnswersBeforeFlush,
         Self::UnknownIsCommitted,
         Self::ForgetsOutcomes,
@@ -43,6 +45,7 @@ impl Breakage {
         Self::IsSureAfterTakeOver,
         Self::ReusesIds,
         Self::CutsLogTooFar,
+        Self::SkipsFlushes,
     ];
 }
 
@@ -87,6 +90,12 @@ pub struct Plan {
     pub full_every_ms: u64,
     /// From one act of an operator to the next; 0 for none.
     pub operator_every_ms: u64,
+    /// That a flush fails, which ends the coordinator.
+    pub flush_fails_percent: u64,
+    /// That the power goes while a snapshot is written.
+    pub snapshot_fails_percent: u64,
+    /// That after a crash a bit of a copy of the log is flipped.
+    pub flip_percent: u64,
     /// Begins are answered before they are in the log, as DESIGN section 5 allows.
     pub early_begin: bool,
     /// Commands in a batch at most.
@@ -125,6 +134,9 @@ impl Plan {
             early_begin: pick(&[0, 1]) == 1,
             batch_commands_max: pick(&[1, 3, 4_096]) as usize,
             per_destination_max: pick(&[1, 2, 1_000]) as usize,
+            flush_fails_percent: pick(&[0, 0, 1, 5]),
+            snapshot_fails_percent: pick(&[0, 0, 10, 50]),
+            flip_percent: pick(&[0, 20]),
             breakage: Breakage::None,
         }
     }

@@ -5,6 +5,7 @@ mod coordinating;
 mod driving;
 mod faults;
 mod serving;
+mod store;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -18,6 +19,7 @@ use synod_core::txn::mode::CallResult;
 use synod_core::txn::{Command, Limits, Mode, Status, Txn};
 
 use self::coordinating::Node;
+use self::store::Store;
 use super::client::{Client, Noted};
 use super::oracle::{self, Broken, Violation};
 use super::participant::{Name, Op, Participant};
@@ -87,15 +89,6 @@ enum Event {
     Heal,
 }
 
-/// What survives a crash of the coordinator.
-#[derive(Debug, Default)]
-struct Disk {
-    snapshot: Option<(u64, Vec<Bytes>)>,
-    log: Vec<(u64, Bytes)>,
-    /// Written, and perhaps there after a crash.
-    pending: Vec<(u64, Bytes)>,
-}
-
 /// What a run that went well came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -111,6 +104,10 @@ pub struct Report {
     pub turns: u64,
     /// Messages lost.
     pub lost: u64,
+    /// Flushes and snapshots that failed and ended the coordinator.
+    pub failures: u64,
+    /// Bits that were flipped and found.
+    pub flips: u64,
     /// Virtual milliseconds from the end of the faults to the end of everything.
     pub healed_ms: u64,
 }
@@ -131,7 +128,7 @@ pub struct World {
     /// What was promised and seen.
     pub record: Record,
     node: Option<Node>,
-    disk: Disk,
+    store: Store,
     life: u32,
     full: bool,
     healing: bool,
@@ -156,7 +153,7 @@ impl World {
             clients,
             record: Record::default(),
             node: None,
-            disk: Disk::default(),
+            store: Store::new(plan.seed),
             life: 0,
             full: false,
             healing: false,

@@ -12,6 +12,7 @@ use synod_core::txn::mode::Errand;
 use synod_core::txn::{Command, Outcome, State, Txn};
 use synod_replica::{Batcher, IdBlocks, Machine, Tidings};
 
+use super::store::Failure;
 use super::{BEGIN_MS, Event, Reply, Step, World};
 use crate::txn::oracle::{self, Broken};
 use crate::txn::plan::Breakage;
@@ -89,10 +90,15 @@ impl World {
         }
         self.life += 1;
         self.report.starts += 1;
+        // Not from the beginning: a log that was never there would be too easy to miss.
+        if self.plan.breakage == Breakage::SkipsFlushes && self.report.starts > 1 {
+            self.store.skip_syncs();
+        }
+        let opened = self.store.open()?;
         let machine = Machine::new(Self::limits());
         let mut next_index = 1;
         let damage = |what: &str| Broken::new("survival", "", format!("the disk cannot be read: {what}"));
-        if let Some((index, records)) = &self.disk.snapshot {
+        if let Some((index, records)) = &opened.snapshot {
             let mut loader = snapshot::Loader::new(Self::limits());
             records.iter().try_for_each(|record| loader.take(record)).map_err(|error| damage(error.what))?;
             let state = loader.finish().map_err(|error| damage(error.what))?;
@@ -101,14 +107,12 @@ impl World {
         }
         // What the last life wrote and never applied may be among it.
         let mut replayed = Vec::new();
-        for (index, bytes) in &self.disk.log {
-            if *index >= next_index {
-                let (_, tidings) = machine.apply(*index, bytes).map_err(|error| damage(error.what))?;
-                if let Tidings::Applied { news, .. } = tidings {
-                    replayed.push(news);
-                }
-                next_index = index + 1;
+        for (index, bytes) in &opened.entries {
+            let (_, tidings) = machine.apply(*index, bytes).map_err(|error| damage(error.what))?;
+            if let Tidings::Applied { news, .. } = tidings {
+                replayed.push(news);
             }
+            next_index = index + 1;
         }
         let (reserved, open) = machine.read(|view| (view.state.reserved(), view.state.open_len()));
         let skew_ms = self.rng.below(3_000);
@@ -117,6 +121,8 @@ impl World {
         let batching = synod_replica::Settings {
             batch_commands_max: plan.batch_commands_max,
             linger_ms: plan.linger_ms,
+            // What fits in a segment of the smallest size.
+            batch_bytes_max: 16 << 10,
             ..Default::default()
         };
         self.node = Some(Node {
@@ -145,18 +151,20 @@ impl World {
         }
         let next = self.soon(self.plan.crash_every_ms);
         self.later(next, Event::Crash);
+        self.die()
+    }
+
+    /// The coordinator ends, if it runs, with whatever is under way.
+    fn die(&mut self) -> Step {
         if self.node.take().is_none() {
             return Ok(());
         }
-        // What was written and not flushed is there or not.
-        for pending in std::mem::take(&mut self.disk.pending) {
-            if !self.rng.percent(50) {
-                break;
-            }
-            self.disk.log.push(pending);
-        }
+        let how = self.store.die(&mut self.rng);
         self.life += 1;
-        self.note(|| "fault: the coordinator crashes".to_owned());
+        self.note(|| format!("fault: the coordinator {how}"));
+        if self.rng.percent(self.plan.flip_percent) {
+            self.report.flips += u64::from(self.store.damage_a_copy(&mut self.rng)?);
+        }
         let down = self.rng.below(1_500);
         self.later(down, Event::Start);
         Ok(())
@@ -206,7 +214,7 @@ impl World {
         let index = node.next_index;
         node.next_index += 1;
         node.batch = Some((index, bytes.clone(), gathered.tickets));
-        self.disk.pending.push((index, bytes));
+        self.store.push(index, bytes);
         let life = self.life;
         let flush = 1 + self.rng.below(self.plan.flush_ms_max);
         if self.plan.breakage == Breakage::AnswersBeforeFlush {
@@ -236,7 +244,14 @@ impl World {
     }
 
     pub(super) fn flushed(&mut self) -> Step {
-        self.disk.log.append(&mut self.disk.pending);
+        if !self.healing && self.rng.percent(self.plan.flush_fails_percent) {
+            self.store.fail_next_sync();
+        }
+        match self.store.flush() {
+            Ok(()) => {}
+            Err(Failure::Full) => return self.no_room(),
+            Err(Failure::Fatal) => return self.fail("flush"),
+        }
         if self.plan.breakage == Breakage::AnswersBeforeFlush {
             return Ok(());
         }
@@ -244,6 +259,22 @@ impl World {
         let apply = self.rng.below(3);
         self.later(apply, Event::Applied { life });
         Ok(())
+    }
+
+    /// The batch that was to be flushed is not in the log.
+    fn no_room(&mut self) -> Step {
+        let Some(node) = &mut self.node else { return Ok(()) };
+        let Some((index, _, tickets)) = node.batch.take() else { return Ok(()) };
+        node.next_index = index;
+        node.batcher.done();
+        tickets.into_iter().try_for_each(|ticket| self.not_taken(ticket))
+    }
+
+    /// What is on the disk is not known any more, and so the process ends.
+    fn fail(&mut self, what: &str) -> Step {
+        self.report.failures += 1;
+        self.note(|| format!("fault: a {what} fails"));
+        self.die()
     }
 
     pub(super) fn applied(&mut self) -> Step {
@@ -301,9 +332,14 @@ impl World {
     }
 
     pub(super) fn snapshot_written(&mut self, index: u64, records: Vec<Bytes>) -> Step {
-        self.disk.snapshot = Some((index, records));
+        if !self.healing && self.rng.percent(self.plan.snapshot_fails_percent) {
+            self.store.cut_power_soon(&mut self.rng);
+        }
         let more = if self.plan.breakage == Breakage::CutsLogTooFar { 2 } else { 0 };
-        self.disk.log.retain(|(entry, _)| *entry > index + more);
-        Ok(())
+        match self.store.write_snapshot(index, &records, index + more) {
+            // Another one comes.
+            Ok(()) | Err(Failure::Full) => Ok(()),
+            Err(Failure::Fatal) => self.fail("snapshot"),
+        }
     }
 }

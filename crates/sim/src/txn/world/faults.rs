@@ -53,6 +53,7 @@ impl World {
 
     pub(super) fn fill(&mut self, full: bool) -> Step {
         self.full = full && !self.healing;
+        self.store.set_full(self.full);
         self.note(|| format!("fault: the disk is full: {full}"));
         if full {
             let spell = self.rng.below(2_000);
@@ -96,6 +97,7 @@ impl World {
     pub(super) fn heal(&mut self) -> Step {
         self.healing = true;
         self.full = false;
+        self.store.set_full(false);
         self.note(|| "fault: there are no more".to_owned());
         for participant in &mut self.participants {
             participant.up = true;
