@@ -4,9 +4,11 @@
 //! | file | concern |
 //! |---|---|
 //! | `wish` | what is to be begun, in the API's words |
+//! | `message` | the same of messages and notifications |
 //! | `draft` | the same, checked, as the core takes it |
 //! | `act` | begin, enlist, decide, wait, and what operators do |
 //! | `find` | whom an id names, how it stands, what was decided |
+//! | `view` | one transaction, whole |
 //! | `list` | lists, what needs attention, counts |
 //! | `watch` | changes as they happen |
 //! | `topics` | named lists of subscribers |
@@ -16,8 +18,10 @@ mod act;
 mod draft;
 mod find;
 mod list;
+mod message;
 mod no;
 mod topics;
+mod view;
 mod watch;
 mod wish;
 
@@ -27,11 +31,13 @@ use super::Coordinator;
 use crate::node::Node;
 
 pub use self::act::{Begun, WAIT_MAX};
-pub use self::draft::shown_url;
+use self::draft::shown_url;
 pub use self::find::{Advice, Found, Stand};
 pub use self::list::{Counts, Driven, Filter, PAGE_MAX, Page, Row, Trouble};
+pub use self::message::{MessageWish, NotificationWish};
 pub use self::no::{Code, No};
 pub use self::topics::TopicView;
+pub use self::view::{AttemptView, BranchView, Details, LegView, PAYLOAD_SHOWN_MAX};
 pub use self::watch::{News, Watch};
 pub use self::wish::{BranchWish, Wish};
 

@@ -176,20 +176,4 @@ impl Desk<'_> {
         let status = self.decided(Command::Resend { xid }).await?;
         Ok(self.stand(xid).unwrap_or_else(|| Stand { status, ..found.stand() }))
     }
-
-    /// The one branch of this id, if the transaction's details are still there.
-    ///
-    /// # Errors
-    /// There is no such transaction, or no such branch in it.
-    pub fn branch(&self, id: &str, branch: &str) -> Result<(Found, usize), No> {
-        let found = self.find(id)?;
-        let at = found.txn().and_then(|txn| txn.branches.iter().position(|known| *known.id == *branch));
-        match at {
-            Some(at) => Ok((found, at)),
-            None => Err(No::new(
-                Code::NoBranch,
-                format!("{id:?} has no branch {branch:?}, or its details are gone"),
-            )),
-        }
-    }
 }

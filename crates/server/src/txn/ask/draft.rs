@@ -256,7 +256,7 @@ pub(super) fn target(url: &str) -> Result<Target, No> {
 }
 
 /// A target as it was given.
-pub fn shown_url(target: &Target) -> String {
+pub(super) fn shown_url(target: &Target) -> String {
     match target.url.strip_prefix("synod://") {
         Some(rest) if matches!(target.protocol, Protocol::Grpc | Protocol::DtmGrpc) => {
             format!("{SYNOD_GRPC}://{rest}")

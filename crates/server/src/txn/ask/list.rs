@@ -53,6 +53,8 @@ pub struct Row {
     pub pending: usize,
     /// Whether somebody should look at it.
     pub attention: bool,
+    /// The calls that fail; only where a list of those that need attention was asked for.
+    pub troubles: Vec<Trouble>,
 }
 
 /// A list's beginning.
@@ -136,6 +138,7 @@ impl Row {
             branches: txn.branches.len(),
             pending: txn.branches.iter().filter(pending).count(),
             attention: attention || txn.status == Status::GivenUp,
+            troubles: Vec::new(),
         }
     }
 }
@@ -204,7 +207,13 @@ impl Desk<'_> {
             _ if filter.attention || only_open => None,
             _ => Some(self.ended(filter, limit)),
         };
-        merge(ended.into_iter().chain(open), limit)
+        let mut page = merge(ended.into_iter().chain(open), limit);
+        if filter.attention {
+            for row in &mut page.rows {
+                row.troubles = self.driven(row.stand.xid).await.troubles;
+            }
+        }
+        page
     }
 
     /// What the driver has trouble with, and what was given up.
@@ -324,7 +333,7 @@ mod tests {
             decided_ms: None,
             touched_ms: None,
         };
-        Row { stand, branches, pending: 0, attention: false }
+        Row { stand, branches, pending: 0, attention: false, troubles: Vec::new() }
     }
 
     fn page(parts: &[(&[u64], Option<u64>)], limit: usize) -> (Vec<u64>, Option<u64>) {

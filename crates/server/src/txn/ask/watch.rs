@@ -111,7 +111,7 @@ impl Desk<'_> {
             Some(txn) => Row::new(txn, troubled && matches!(found, Found::Open(_))),
             None => {
                 let stand = Stand { result: bytes::Bytes::new(), ..found.stand() };
-                Row { stand, branches: 0, pending: 0, attention: false }
+                Row { stand, branches: 0, pending: 0, attention: false, troubles: Vec::new() }
             }
         })
     }

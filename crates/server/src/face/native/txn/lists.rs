@@ -110,8 +110,8 @@ pub(super) struct TroubleDto {
 }
 
 impl RowDto {
-    pub(super) fn new(desk: &Desk<'_>, row: Row, troubles: Vec<Trouble>) -> Self {
-        let Row { stand, branches, pending, attention } = row;
+    pub(super) fn new(desk: &Desk<'_>, row: Row) -> Self {
+        let Row { stand, branches, pending, attention, troubles } = row;
         Self {
             xid: desk.text(stand.xid),
             gid: stand.gid.as_deref().map(str::to_owned),
@@ -186,11 +186,7 @@ fn status(name: &str) -> Result<Status, Failed> {
 pub(super) async fn page(node: &Node, filter: &Filter) -> Result<Json<PageDto>, Failed> {
     let desk = Desk::of(node)?;
     let page = desk.list(filter).await;
-    let mut transactions = Vec::with_capacity(page.rows.len());
-    for row in page.rows {
-        let troubles = if filter.attention { desk.driven(row.stand.xid).await.troubles } else { Vec::new() };
-        transactions.push(RowDto::new(&desk, row, troubles));
-    }
+    let transactions = page.rows.into_iter().map(|row| RowDto::new(&desk, row)).collect();
     Ok(Json(PageDto { transactions, next: page.next.map(|xid| desk.text(xid)) }))
 }
 

@@ -6,20 +6,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
-use synod_core::txn::drive::Attempt;
-use synod_core::txn::mode::{CallResult, Errand};
-use synod_core::txn::{Branch, Leg, Protocol, Step, Txn, Way};
+use synod_core::txn::mode::CallResult;
+use synod_core::txn::{Protocol, Step, Way};
 use utoipa::ToSchema;
 
 use super::dto::{ContentDto, TransactionDto};
 use super::failed::{Failed, TransactionProblem};
 use crate::node::Node;
-use crate::txn::ask::{Desk, Driven, Found, shown_url};
-
-/// Bytes of a payload that are shown with the whole transaction; one branch is shown with all of its.
-const PAYLOAD_SHOWN_MAX: usize = 4 << 10;
-/// Headers whose values are nobody's business.
-const SECRET: [&str; 5] = ["authorization", "cookie", "token", "secret", "key"];
+use crate::txn::ask::{AttemptView, BranchView, Desk, Details, Found, LegView, PAYLOAD_SHOWN_MAX};
 
 /// What else is known of a transaction.
 #[derive(Debug, Serialize, ToSchema)]
@@ -56,7 +50,7 @@ pub(super) struct DetailsDto {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct BranchViewDto {
     /// Its place, from 0 on.
-    number: usize,
+    number: u16,
     /// The id by which the participant knows it.
     id: String,
     /// What of several things with one id it is.
@@ -128,15 +122,7 @@ pub(super) async fn look(
 /// A found transaction with its details.
 pub(super) async fn whole(desk: &Desk<'_>, found: &Found) -> TransactionDto {
     let mut dto = TransactionDto::new(desk, found.stand());
-    dto.details = match found {
-        Found::Open(txn) => {
-            let driven = desk.driven(txn.xid).await;
-            Some(DetailsDto::new(txn, &driven.attempts, &driven))
-        }
-        Found::Ended(_, _, detail) => {
-            detail.as_ref().map(|detail| DetailsDto::new(&detail.txn, &detail.attempts, &Driven::default()))
-        }
-    };
+    dto.details = desk.details(found).await.map(DetailsDto::from);
     dto
 }
 
@@ -146,24 +132,14 @@ pub(super) async fn branch(
     State(node): State<Arc<Node>>,
     Path((id, branch)): Path<(String, String)>,
 ) -> Result<Json<BranchViewDto>, Failed> {
-    let desk = Desk::of(&node)?;
-    let (found, at) = desk.branch(&id, &branch)?;
-    let driven = match &found {
-        Found::Open(txn) => desk.driven(txn.xid).await,
-        Found::Ended(..) => Driven::default(),
-    };
-    let txn = found.txn().expect("it has the branch");
-    Ok(Json(BranchViewDto::new(txn, at, &driven, usize::MAX)))
+    let view = Desk::of(&node)?.branch(&id, &branch).await?;
+    Ok(Json(BranchViewDto::new(view, usize::MAX)))
 }
 
-impl DetailsDto {
-    fn new(txn: &Txn, attempts: &[Attempt], driven: &Driven) -> Self {
-        let options = &txn.options;
-        let back_check = txn.back_check.as_ref().map(|target| {
-            let leg = Leg { step: Step::Pending, ..Leg::new(Some(target.clone())) };
-            LegDto::new(&leg, Errand::BackCheck, driven)
-        });
-        let branch = |number| BranchViewDto::new(txn, number, driven, PAYLOAD_SHOWN_MAX);
+impl From<Details> for DetailsDto {
+    fn from(details: Details) -> Self {
+        let options = details.options;
+        let branch = |view| BranchViewDto::new(view, PAYLOAD_SHOWN_MAX);
         Self {
             timeout_ms: options.timeout_ms,
             call_timeout_ms: options.call_timeout_ms,
@@ -172,91 +148,69 @@ impl DetailsDto {
             delay_ms: options.delay_ms,
             concurrent: options.concurrent,
             forward_only: options.forward_only,
-            schedule_ms: options.schedule_ms.clone(),
-            headers: headers(txn),
-            back_check,
-            payload: ContentDto::new(&txn.note, PAYLOAD_SHOWN_MAX),
-            branches: (0..txn.branches.len()).map(branch).collect(),
-            attempts: attempts.iter().map(|attempt| AttemptDto::new(txn, attempt)).collect(),
+            schedule_ms: options.schedule_ms,
+            headers: details.headers,
+            back_check: details.back_check.map(LegDto::from),
+            payload: ContentDto::new(&details.payload, PAYLOAD_SHOWN_MAX),
+            branches: details.branches.into_iter().map(branch).collect(),
+            attempts: details.attempts.into_iter().map(AttemptDto::from).collect(),
         }
     }
-}
-
-fn headers(txn: &Txn) -> BTreeMap<String, String> {
-    let shown = |name: &str, value: &str| {
-        let name = name.to_lowercase();
-        if SECRET.iter().any(|secret| name.contains(secret)) { "…".into() } else { value.to_owned() }
-    };
-    txn.headers.iter().map(|(name, value)| (name.to_string(), shown(name, value))).collect()
 }
 
 impl BranchViewDto {
-    fn new(txn: &Txn, number: usize, driven: &Driven, bytes_max: usize) -> Self {
-        let branch = &txn.branches[number];
-        // There are no more branches than a u16 counts.
-        let leg = |way: Way| LegDto::new(branch.leg(way), Errand::Leg(number as u16, way), driven);
-        let before = |at: &u16| branch_id(txn, *at);
+    fn new(view: BranchView, bytes_max: usize) -> Self {
         Self {
-            number,
-            id: branch.id.to_string(),
-            label: branch.label.to_string(),
-            payload: ContentDto::new(&branch.payload, bytes_max),
-            after: branch.after.iter().filter_map(before).collect(),
-            joined_ms: branch.joined_ms,
-            forward: leg(Way::Forward),
-            backward: leg(Way::Backward),
+            number: view.number,
+            id: view.id,
+            label: view.label,
+            payload: ContentDto::new(&view.payload, bytes_max),
+            after: view.after,
+            joined_ms: view.joined_ms,
+            forward: view.forward.into(),
+            backward: view.backward.into(),
         }
     }
 }
 
-fn branch_id(txn: &Txn, at: u16) -> Option<String> {
-    txn.branches.get(usize::from(at)).map(|branch: &Branch| branch.id.to_string())
-}
-
-impl LegDto {
-    fn new(leg: &Leg, errand: Errand, driven: &Driven) -> Self {
-        let trouble = driven.troubles.iter().find(|trouble| trouble.errand == errand);
-        let calling = driven.under_way.iter().find(|(under_way, _)| *under_way == errand);
-        let error = trouble.map(|trouble| trouble.error.to_string());
+impl From<LegView> for LegDto {
+    fn from(view: LegView) -> Self {
+        let (url, protocol) = view.target.unzip();
         Self {
-            url: leg.target.as_ref().map(shown_url),
-            protocol: leg.target.as_ref().map(|target| match target.protocol {
+            url,
+            protocol: protocol.map(|protocol| match protocol {
                 Protocol::Http => "http",
                 Protocol::Grpc => "grpc",
                 Protocol::DtmHttp => "dtm_http",
                 Protocol::DtmJsonRpc => "dtm_json_rpc",
                 Protocol::DtmGrpc => "dtm_grpc",
             }),
-            step: match leg.step {
+            step: match view.step {
                 Step::Pending => "pending",
                 Step::Done => "done",
                 Step::Refused => "refused",
                 Step::Skipped => "skipped",
             },
-            counted_failures: leg.attempts,
-            failures: trouble.map_or(0, |trouble| trouble.failures),
-            last_error: error.filter(|error| !error.is_empty()),
-            next_attempt_ms: trouble.map(|trouble| trouble.next_ms),
-            calling_since_ms: calling.map(|(_, since_ms)| *since_ms),
-            at_ms: Some(leg.at_ms).filter(|ms| *ms > 0),
+            counted_failures: view.counted_failures,
+            failures: view.failures,
+            last_error: view.last_error,
+            next_attempt_ms: view.next_attempt_ms,
+            calling_since_ms: view.calling_since_ms,
+            at_ms: view.at_ms,
         }
     }
 }
 
-impl AttemptDto {
-    fn new(txn: &Txn, attempt: &Attempt) -> Self {
-        let (number, way) = match attempt.errand {
-            Errand::BackCheck => (None, None),
-            Errand::Leg(at, way) => (Some(at), Some(way_name(way))),
-        };
-        let branch = number.and_then(|at| branch_id(txn, at));
-        let (result, error) = match &attempt.result {
+impl From<AttemptView> for AttemptDto {
+    fn from(view: AttemptView) -> Self {
+        let (result, error) = match view.result {
             CallResult::Done => ("done", None),
             CallResult::Ongoing => ("ongoing", None),
-            CallResult::Refused(error) => ("refused", Some(error.to_string())),
-            CallResult::Failed(error) => ("failed", Some(error.to_string())),
+            CallResult::Refused(error) => ("refused", Some(error.into())),
+            CallResult::Failed(error) => ("failed", Some(error.into())),
         };
-        Self { branch, number, way, at_ms: attempt.at_ms, took_ms: attempt.took_ms, result, error }
+        let AttemptView { branch, number, way, at_ms, took_ms, .. } = view;
+        Self { branch, number, way: way.map(way_name), at_ms, took_ms, result, error }
     }
 }
 

@@ -19,7 +19,7 @@ use super::lists::{self, ListQuery, PageDto};
 use super::look::whole;
 use super::read::{self, MaybeBody};
 use crate::node::Node;
-use crate::txn::ask::{BranchWish, Desk, Filter, Wish};
+use crate::txn::ask::{Desk, Filter, MessageWish, NotificationWish};
 
 /// A message to begin.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -91,69 +91,36 @@ pub(super) struct NotificationDto {
     wait: Option<String>,
 }
 
-fn receivers(urls: Vec<String>) -> Vec<BranchWish> {
-    urls.into_iter().map(|url| BranchWish { forward: Some(url), ..BranchWish::default() }).collect()
-}
-
 impl MessageDto {
-    fn wish(self, desk: &Desk<'_>) -> Result<Wish, Failed> {
-        let (name, urls) = match (self.topic, self.subscribers.is_empty()) {
-            (Some(topic), true) => {
-                let urls = desk.receivers(&topic, self.gid.as_deref())?;
-                (topic, urls)
-            }
-            (None, false) => (String::new(), self.subscribers),
-            _ => {
-                return Err(Failed::body(
-                    "a message goes to a \"topic\" or to \"subscribers\": give one of them",
-                ));
-            }
-        };
-        Ok(Wish {
+    fn wish(self) -> Result<MessageWish, Failed> {
+        Ok(MessageWish {
             gid: self.gid,
-            name,
+            topic: self.topic,
+            subscribers: self.subscribers,
+            payload: read::bytes("payload", self.payload, self.payload_text, self.payload_base64)?,
+            back_check: self.back_check,
             timeout_ms: read::ms("timeout", self.timeout.as_deref())?,
             call_timeout_ms: read::ms("call_timeout", self.call_timeout.as_deref())?,
             retry_ms: read::ms("retry_interval", self.retry_interval.as_deref())?,
             delay_ms: read::ms("delay", self.delay.as_deref())?,
-            concurrent: self.concurrent.unwrap_or(true),
+            concurrent: self.concurrent,
             headers: self.headers.into_iter().collect(),
-            back_check: self.back_check,
-            payload: read::bytes("payload", self.payload, self.payload_text, self.payload_base64)?,
-            branches: receivers(urls),
-            submit: Some(self.submit),
-            ..Wish::new(Mode::Message)
+            submit: self.submit,
         })
     }
 }
 
 impl NotificationDto {
-    fn wish(self, desk: &Desk<'_>) -> Result<Wish, Failed> {
-        let url = match (self.url, &self.topic) {
-            (Some(url), _) => url,
-            (None, None) => return Err(Failed::body("a notification needs a \"url\" or a \"topic\"")),
-            (None, Some(topic)) => match <[String; 1]>::try_from(desk.receivers(topic, self.gid.as_deref())?)
-            {
-                Ok([url]) => url,
-                Err(all) => {
-                    let count = all.len();
-                    return Err(Failed::body(format!(
-                        "a notification has one receiver, and topic {topic:?} has {count}: give a \"url\""
-                    )));
-                }
-            },
-        };
-        Ok(Wish {
+    fn wish(self) -> Result<NotificationWish, Failed> {
+        Ok(NotificationWish {
             gid: self.gid,
-            name: self.topic.unwrap_or_default(),
+            topic: self.topic,
+            url: self.url,
+            payload: read::bytes("payload", self.payload, self.payload_text, self.payload_base64)?,
+            schedule_ms: read::schedule(self.schedule.as_deref())?,
             call_timeout_ms: read::ms("call_timeout", self.call_timeout.as_deref())?,
             delay_ms: read::ms("delay", self.delay.as_deref())?,
-            schedule_ms: read::schedule(self.schedule.as_deref())?,
             headers: self.headers.into_iter().collect(),
-            payload: read::bytes("payload", self.payload, self.payload_text, self.payload_base64)?,
-            branches: receivers(vec![url]),
-            submit: Some(true),
-            ..Wish::new(Mode::Notification)
         })
     }
 }
@@ -166,7 +133,7 @@ pub(super) async fn begin_message(
     Body(message): Body<MessageDto>,
 ) -> Result<(StatusCode, Json<TransactionDto>), Failed> {
     let wait = message.wait.clone();
-    let wish = message.wish(&Desk::of(&node)?)?;
+    let wish = Desk::of(&node)?.message(message.wish()?)?;
     carry_out(&node, &headers, wish, wait.as_deref()).await
 }
 
@@ -219,7 +186,7 @@ pub(super) async fn begin_notification(
     Body(notification): Body<NotificationDto>,
 ) -> Result<(StatusCode, Json<TransactionDto>), Failed> {
     let wait = notification.wait.clone();
-    let wish = notification.wish(&Desk::of(&node)?)?;
+    let wish = Desk::of(&node)?.notification(notification.wish()?)?;
     carry_out(&node, &headers, wish, wait.as_deref()).await
 }
 

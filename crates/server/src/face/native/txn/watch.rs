@@ -55,9 +55,7 @@ pub(super) async fn watch(
 
 fn events(node: &Node, news: News) -> Vec<Event> {
     let rows = match (news, Desk::of(node)) {
-        (News::Changed(rows), Ok(desk)) => {
-            rows.into_iter().map(move |row| RowDto::new(&desk, row, Vec::new()))
-        }
+        (News::Changed(rows), Ok(desk)) => rows.into_iter().map(move |row| RowDto::new(&desk, row)),
         _ => return vec![Event::default().event("reset").data("{}")],
     };
     let event = |row: RowDto| {
