@@ -111,18 +111,29 @@ fn address(node: &Synod, face: &str) -> String {
     addresses.get(face).unwrap_or_else(|| panic!("the node serves no {face}: {addresses:?}")).clone()
 }
 
-#[test]
-fn the_go_client_over_http() {
+#[track_caller]
+fn the_go_client(transport: &str) {
     let (postgres, mariadb, node) = (Postgres::start(), MariaDb::start(), Synod::start(&NODE));
-    let expected = expected("http");
+    let expected = expected(transport);
     let mut command = tools::go("dtm-client");
-    command.args(["--dtm-http", &address(&node, "dtm_http"), "--parallel", "4"]);
-    command.args(["--postgres", &postgres.url(), "--mariadb", &mariadb.url()]).args(expected.keys());
+    command.args(["--dtm-http", &address(&node, "dtm_http"), "--dtm-grpc", &address(&node, "dtm_grpc")]);
+    command.args(["--postgres", &postgres.url(), "--mariadb", &mariadb.url(), "--parallel", "4"]);
+    command.args(expected.keys());
     compare(&expected, &run("the Go client", command));
     let left =
         |rows: Vec<String>, what: &str| assert_eq!(rows, [""; 0], "{what} keeps prepared transactions");
     left(postgres.sql("select gid from pg_prepared_xacts"), "PostgreSQL");
     left(mariadb.sql("xa recover"), "MariaDB");
+}
+
+#[test]
+fn the_go_client_over_http() {
+    the_go_client("http");
+}
+
+#[test]
+fn the_go_client_over_grpc() {
+    the_go_client("grpc");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Sockets: one accept loop, one watchdog per connection, bodies with limits. HTTP/1.1 only.
+//! Sockets: one accept loop, one watchdog per connection, bodies with limits. HTTP/1.1, and HTTP/2 where gRPC is served.
 //!
 //! Ours and not a framework's, because every limit must be on this path and nothing else may be: a request costs hyper's
 //! parsing, one call of the [`Handler`] and hyper's writing, without a box, a span or a timer of its own.
@@ -16,6 +16,7 @@ use crate::config::Address;
 mod accept;
 pub mod body;
 mod connection;
+pub(crate) mod grpc;
 pub mod gzip;
 #[cfg(test)]
 mod tests;
@@ -24,8 +25,20 @@ pub mod tls;
 pub use accept::{Limits, serve};
 pub use body::Body;
 
-/// What answers requests. Cloned once per connection.
+/// What the connections of a listener speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speech {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 without TLS, from the first byte on, as clients of gRPC open it.
+    Http2,
+}
+
+/// What answers requests. Cloned once per connection, and over HTTP/2 once per request.
 pub trait Handler: Clone + Send + Sync + 'static {
+    /// What its connections speak.
+    const SPEECH: Speech = Speech::Http1;
+
     /// Answers one request of the connection from `peer`.
     fn handle(
         &self,
@@ -34,8 +47,8 @@ pub trait Handler: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Response<Body>> + Send;
 }
 
-/// An extension of a response that makes it none: the connection is closed without an answer, because any answer might be
-/// wrong. The client then knows as much as the server does.
+/// An extension of a response that makes it none: the connection (of HTTP/2: the stream) is closed without an answer,
+/// because any answer might be wrong. The client then knows as much as the server does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the request is left unanswered: its outcome is not known")]
 pub struct Unanswered;

@@ -15,16 +15,18 @@ pub(super) struct Proto {
     package: &'static str,
     /// Where its messages go.
     messages: &'static str,
-    /// Where its services go, once there is somebody who serves them, and the path by which those name the messages.
+    /// Where its services go, if we serve them, and the path by which those name the messages.
     services: Option<(&'static str, &'static str)>,
 }
 
-pub(super) const ALL: &[Proto] = &[Proto {
-    source: "crates/wire/proto/dtmgimp.proto",
-    package: "dtmgimp",
-    messages: "crates/wire/src/dtm/proto.rs",
-    services: None,
-}];
+pub(super) const ALL: &[Proto] = &[
+    Proto {
+        source: "crates/wire/proto/dtmgimp.proto",
+        package: "dtmgimp",
+        messages: "crates/wire/src/dtm/proto.rs",
+        services: Some(("crates/server/src/face/dtm/service.rs", "::synod_wire::dtm::proto")),
+    },
+];
 
 /// The texts of the protocol's files.
 ///
@@ -63,16 +65,11 @@ fn run(root: &Path, proto: &Proto, mut config: Config, what: &str) -> Outcome<St
 mod tests {
     use super::*;
 
-    fn with_services() -> Vec<(&'static str, String)> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let [proto] = ALL else { panic!("the test knows one protocol") };
-        let services = Some(("services.rs", "synod_wire::dtm::proto"));
-        generate(root, &Proto { services, ..*proto }).unwrap()
-    }
-
     #[test]
     fn messages_and_services_go_into_files_of_their_own() {
-        let files = with_services();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let dtm = ALL.iter().find(|proto| proto.package == "dtmgimp").unwrap();
+        let files = generate(root, dtm).unwrap();
         let [(_, messages), (_, services)] = files.as_slice() else { panic!("two files") };
         assert!(messages.starts_with("//! Messages of `dtmgimp.proto`"), "{messages}");
         assert!(messages.contains("pub struct DtmRequest") && !messages.contains("trait Dtm"));

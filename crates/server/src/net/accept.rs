@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-use super::Handler;
-use super::connection::{self, Link};
+use super::connection::{self, Link, http2};
+use super::{Handler, Speech};
 use crate::metrics::NetMetrics;
 use crate::task::{self, Stopping};
 
@@ -80,8 +80,10 @@ fn take<H: Handler>(
 ) {
     let Some(ticket) = links.enter(limits.connections_max, metrics) else {
         metrics.refused.inc();
-        // Best effort: whoever is above the limit is not worth waiting for.
-        drop(stream.try_write(REFUSAL));
+        if H::SPEECH == Speech::Http1 {
+            // Best effort: whoever is above the limit is not worth waiting for.
+            drop(stream.try_write(REFUSAL));
+        }
         return;
     };
     metrics.accepted.inc();
@@ -90,7 +92,10 @@ fn take<H: Handler>(
     }
     let (handler, timed_out) = (handler.clone(), metrics.timed_out.clone());
     task::spawn_connection(async move {
-        connection::serve(stream, peer, handler, limits, &ticket.link, &timed_out).await;
+        match H::SPEECH {
+            Speech::Http1 => connection::serve(stream, peer, handler, limits, &ticket.link, &timed_out).await,
+            Speech::Http2 => http2::serve(stream, peer, handler, limits, &ticket.link, &timed_out).await,
+        }
     });
 }
 

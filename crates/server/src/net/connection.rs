@@ -22,6 +22,8 @@ use tokio::time::{Sleep, sleep};
 
 use super::{Handler, Limits, Unanswered};
 
+pub(super) mod http2;
+
 /// Largest head of a request: hyper answers 431 beyond it.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
@@ -84,6 +86,10 @@ impl Link {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
     fn watch(&self, waker: &Waker) {
@@ -157,7 +163,7 @@ async fn speaks(stream: &TcpStream, limits: Limits, link: &Link, timed_out: &Cou
     let mut patience = pin!(sleep(limits.header_timeout));
     poll_fn(|cx| {
         link.watch(cx.waker());
-        if link.draining.load(Ordering::Relaxed) {
+        if link.is_draining() {
             return Poll::Ready(false);
         }
         if stream.poll_read_ready(cx).is_ready() {
@@ -203,7 +209,7 @@ impl Watchdog {
             link.watch(cx.waker());
             self.watched = true;
         }
-        if self.finishing || !link.draining.load(Ordering::Relaxed) {
+        if self.finishing || !link.is_draining() {
             return false;
         }
         self.finishing = true;

@@ -10,11 +10,16 @@ use crate::config::Sources;
 
 fn config(dir: &Path, set: &[&str]) -> Config {
     let mut sources = Sources { data: Some(dir.to_owned()), ..Sources::default() };
-    sources.set = ["http.listen=127.0.0.1:0", "face.dtm.http.listen=off"]
-        .iter()
-        .chain(set)
-        .map(ToString::to_string)
-        .collect();
+    sources.set = [
+        "http.listen=127.0.0.1:0",
+        "face.dtm.http.listen=off",
+        "face.dtm.grpc.listen=off",
+        "grpc.listen=off",
+    ]
+    .iter()
+    .chain(set)
+    .map(ToString::to_string)
+    .collect();
     Config::load(&sources).unwrap()
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use synod_log::disk::{RealDisk, Recording};
 use synod_replica::Replicator;
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::StartError;
@@ -42,10 +43,8 @@ pub(super) async fn start(
 ) -> Result<Transactions, StartError> {
     let config = &node.config;
     // Whatever can fail for want of an address fails before anything runs. Who connects early waits.
-    let dtm_http = match &config.face.dtm_http_listen {
-        Some(address) => Some(bind("face.dtm.http.listen", address).await?),
-        None => None,
-    };
+    let dtm_http = bind("face.dtm.http.listen", &config.face.dtm_http_listen).await?;
+    let dtm_grpc = bind("face.dtm.grpc.listen", &config.face.dtm_grpc_listen).await?;
     let settings = Settings::from(&config.txn);
     let unusable = |source| StartError::Transactions { what: "the directory of the log", source };
     let prepared = Prepared::default();
@@ -86,14 +85,10 @@ pub(super) async fn start(
     .map_err(|source| StartError::Transactions { what: "the directory of details", source })?;
     coordinator.ready().await;
     node.coordinate(Arc::clone(&coordinator));
-    let mut faces = Vec::new();
-    if let Some((listener, bound)) = dtm_http {
-        let front = dtm::Front::new(Arc::clone(node), coordinator);
-        addresses.insert("dtm_http", bound);
-        let serving = net::serve(listener, front, limits, node.net.clone(), stopping.clone());
-        faces.push(task::spawn("dtm-http", serving));
-    }
-    Ok(Transactions { consensus, tasks, faces, stop })
+    let mut faces = Faces { limits, node, stopping, addresses, serving: Vec::new() };
+    faces.serve("dtm_http", dtm_http, || dtm::Front::new(Arc::clone(node), Arc::clone(&coordinator)));
+    faces.serve("dtm_grpc", dtm_grpc, || dtm::GrpcFront::new(node, Arc::clone(&coordinator)));
+    Ok(Transactions { consensus, tasks, faces: faces.serving, stop })
 }
 
 /// Where the log lies.
@@ -111,14 +106,35 @@ fn disk(config: &RaftConfig, dir: &Path) -> std::io::Result<RealDisk> {
     RealDisk::recording(dir, &recording)
 }
 
-async fn bind(
-    key: &'static str,
-    address: &Address,
-) -> Result<(tokio::net::TcpListener, SocketAddr), StartError> {
+/// A listener and where it really listens; none when it is off.
+type Bound = Option<(TcpListener, SocketAddr)>;
+
+async fn bind(key: &'static str, address: &Option<Address>) -> Result<Bound, StartError> {
+    let Some(address) = address else { return Ok(None) };
     let failed = |source| StartError::Bind { key, address: address.clone(), source };
     let listener = net::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
+    Ok(Some((listener, bound)))
+}
+
+/// The faces that have a port of their own.
+struct Faces<'a> {
+    limits: Limits,
+    node: &'a Node,
+    stopping: &'a Stopping,
+    addresses: &'a mut BTreeMap<&'static str, SocketAddr>,
+    serving: Vec<JoinHandle<()>>,
+}
+
+impl Faces<'_> {
+    /// Serves what was bound, under its name in `addresses.json`.
+    fn serve<H: net::Handler>(&mut self, name: &'static str, bound: Bound, front: impl FnOnce() -> H) {
+        let Some((listener, bound)) = bound else { return };
+        self.addresses.insert(name, bound);
+        let serving =
+            net::serve(listener, front(), self.limits, self.node.net.clone(), self.stopping.clone());
+        self.serving.push(task::spawn(name, serving));
+    }
 }
 
 impl Transactions {

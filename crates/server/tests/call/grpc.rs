@@ -171,7 +171,8 @@ async fn dtms_dialect() {
     for method in ["Ongoing", "DtmOngoing"] {
         assert_eq!(rig.result(&forward(of(Mode::Saga, method))).await, CallResult::Ongoing, "{method}");
     }
-    assert_eq!(failed(rig.result(&forward(of(Mode::Tcc, "Unavailable"))).await), "said so");
+    let unavailable = failed(rig.result(&forward(of(Mode::Tcc, "Unavailable"))).await);
+    assert_eq!(unavailable, "rpc error: code = Unavailable desc = said so");
     assert_eq!(rig.result(&back_check(of(Mode::Message, "Ok"))).await, CallResult::Done);
     let mut workflow = of(Mode::Workflow, "Ok");
     workflow.note = Bytes::from_static(br#"{"name":"order","data":"aGVsbG8="}"#);

@@ -1,5 +1,7 @@
 //! What a branch said, on each transport.
 
+use std::borrow::Cow;
+
 use super::limits::DecodeError;
 use super::{FAILURE, ONGOING, json, message};
 
@@ -63,7 +65,12 @@ impl Answer {
             9 | 425 => Outcome::Ongoing,
             _ => Outcome::Error,
         };
-        Self { outcome, text: message.to_owned() }
+        let text = match outcome {
+            // As the original's own library writes it, from where it comes to clients.
+            Outcome::Error => format!("rpc error: code = {} desc = {message}", grpc_name(code)),
+            _ => message.to_owned(),
+        };
+        Self { outcome, text }
     }
 
     /// What it said as the original would repeat it in an error.
@@ -75,6 +82,31 @@ impl Answer {
             Outcome::Success | Outcome::Error => text.to_owned(),
         }
     }
+}
+
+/// What Go calls a status code of gRPC.
+fn grpc_name(code: i32) -> Cow<'static, str> {
+    const NAMES: [&str; 17] = [
+        "OK",
+        "Canceled",
+        "Unknown",
+        "InvalidArgument",
+        "DeadlineExceeded",
+        "NotFound",
+        "AlreadyExists",
+        "PermissionDenied",
+        "ResourceExhausted",
+        "FailedPrecondition",
+        "Aborted",
+        "OutOfRange",
+        "Unimplemented",
+        "Internal",
+        "Unavailable",
+        "DataLoss",
+        "Unauthenticated",
+    ];
+    let name = usize::try_from(code).ok().and_then(|code| NAMES.get(code));
+    name.map_or_else(|| format!("Code({code})").into(), |name| (*name).into())
 }
 
 fn contains(body: &[u8], word: &str) -> bool {
@@ -168,6 +200,14 @@ mod tests {
         ] {
             assert_eq!(Answer::grpc(code, message).outcome, expected, "{code} {message}");
         }
+    }
+
+    #[test]
+    fn errors_of_grpc_are_told_in_the_words_of_go() {
+        assert_eq!(Answer::grpc(2, "boom").error_text(), "rpc error: code = Unknown desc = boom");
+        assert_eq!(Answer::grpc(14, "").error_text(), "rpc error: code = Unavailable desc = ");
+        assert_eq!(Answer::grpc(99, "x").error_text(), "rpc error: code = Code(99) desc = x");
+        assert_eq!(Answer::grpc(10, "no money").error_text(), "no money FAILURE");
     }
 
     #[test]

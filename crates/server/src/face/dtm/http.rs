@@ -14,7 +14,7 @@ use super::{No, show};
 use crate::metrics;
 use crate::net::body::{self, BodyError};
 use crate::net::{self, Body};
-use crate::node::{Node, seed};
+use crate::node::Node;
 use crate::txn::Coordinator;
 
 const JSON: &str = "application/json; charset=utf-8";
@@ -91,7 +91,7 @@ impl Front {
         let bad = |error: synod_wire::dtm::DecodeError| No::error(error.to_string());
         Some(match operation {
             "version" => Ok(reply::version(env!("CARGO_PKG_VERSION")).into()),
-            "newGid" => Ok(reply::new_gid(&new_gid()).into()),
+            "newGid" => Ok(reply::new_gid(&op::new_gid()).into()),
             "query" => show::query(coordinator, parameters.text("gid")).await.map(|shown| shown_as(&shown)),
             "all" => match parameters.all().map_err(bad) {
                 Ok(asked) => show::all(coordinator, &asked).await.map(|shown| shown_as(&shown)),
@@ -198,7 +198,7 @@ impl Front {
         let bad = |error: synod_wire::dtm::DecodeError| No::error(error.to_string());
         let transaction = || request.transaction(&LIMITS).map_err(bad);
         match request.method.as_str() {
-            "newGid" => return Ok(json_rpc::Reply::Gid(new_gid())),
+            "newGid" => return Ok(json_rpc::Reply::Gid(op::new_gid())),
             "prepare" => op::prepare(coordinator, headers, &transaction()?).await?,
             "submit" => op::submit(coordinator, headers, &transaction()?).await?,
             "abort" => op::abort(coordinator, &transaction()?).await?,
@@ -276,16 +276,4 @@ fn without_double_slashes(path: &str) -> std::borrow::Cow<'_, str> {
 fn decoded(segment: &str) -> String {
     let query = format!("name={}", segment.replace('+', "%2B"));
     Parameters::decode(&query).text("name").to_owned()
-}
-
-/// An id that nobody else makes: 128 bits, in the 22 characters that the original's have.
-fn new_gid() -> String {
-    const DIGITS: &[u8; 57] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
-    let mut number = u128::from(seed()) << 64 | u128::from(seed());
-    let mut gid = String::with_capacity(22);
-    for _ in 0..22 {
-        gid.push(char::from(DIGITS[(number % 57) as usize]));
-        number /= 57;
-    }
-    gid
 }

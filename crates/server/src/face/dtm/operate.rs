@@ -11,6 +11,7 @@ use synod_core::txn::{self, Begin, Command, Decision, Done, End, Enlist, Mode, S
 use synod_wire::dtm::{FAILURE, ONGOING, Refusal, Registration, Transaction, message, status};
 
 use super::{No, map};
+use crate::node::seed;
 use crate::txn::{Coordinator, Failure, Known, Seen, Wait};
 
 /// What is said of a failure that has nothing to do with the transaction's state.
@@ -372,4 +373,16 @@ pub(super) async fn prepare_workflow(
         Ok(_) | Err(Failure::Refused(txn::Refusal::Conflict(_))) => Ok(find(coordinator, &from.gid)),
         Err(failure) => Err(failed(failure)),
     }
+}
+
+/// An id that nobody else makes: 128 bits, in the 22 characters that the original's have.
+pub(super) fn new_gid() -> String {
+    const DIGITS: &[u8; 57] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+    let mut number = u128::from(seed()) << 64 | u128::from(seed());
+    let mut gid = String::with_capacity(22);
+    for _ in 0..22 {
+        gid.push(char::from(DIGITS[(number % 57) as usize]));
+        number /= 57;
+    }
+    gid
 }

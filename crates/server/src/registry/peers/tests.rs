@@ -36,6 +36,8 @@ impl Site {
         let fixed = [
             "http.listen=127.0.0.1:0",
             "face.dtm.http.listen=off",
+            "face.dtm.grpc.listen=off",
+            "grpc.listen=off",
             "registry.self.register=false",
             "registry.peers_refresh=50ms",
             "registry.anti_entropy_interval=200ms",
