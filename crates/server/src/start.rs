@@ -189,7 +189,7 @@ async fn save(disk: &mut Disk, registry: &Registry) {
 
 /// Says once what an operator must know about the listeners.
 fn announce(config: &Config) {
-    const BUILT: [&str; 3] = ["http.listen", "face.dtm.http.listen", "face.dtm.grpc.listen"];
+    const BUILT: [&str; 4] = ["http.listen", "face.dtm.http.listen", "face.dtm.grpc.listen", "grpc.listen"];
     let (bound, unbuilt): (Vec<_>, Vec<_>) = config.listeners().partition(|(key, _)| BUILT.contains(key));
     for (key, address) in bound {
         if !address.is_loopback() {

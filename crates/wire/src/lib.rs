@@ -6,4 +6,5 @@
 pub mod dns;
 pub mod dtm;
 pub mod eureka;
+pub mod native;
 pub mod peer;

@@ -26,6 +26,21 @@ pub(super) const ALL: &[Proto] = &[
         messages: "crates/wire/src/dtm/proto.rs",
         services: Some(("crates/server/src/face/dtm/service.rs", "::synod_wire::dtm::proto")),
     },
+    Proto {
+        source: "proto/synod/v1/transactions.proto",
+        package: "synod.v1",
+        messages: "crates/wire/src/native/v1.rs",
+        services: Some(("crates/server/src/face/native/grpc/service.rs", "::synod_wire::native::v1")),
+    },
+    Proto {
+        source: "crates/wire/proto/health.proto",
+        package: "grpc.health.v1",
+        messages: "crates/wire/src/native/health.rs",
+        services: Some((
+            "crates/server/src/face/native/grpc/health_service.rs",
+            "::synod_wire::native::health",
+        )),
+    },
 ];
 
 /// The texts of the protocol's files.

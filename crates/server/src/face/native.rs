@@ -2,7 +2,7 @@
 //! whoever likes plain JSON.
 //!
 //! Each route is declared together with its description (see [`declare`]), so the OpenAPI document at `/v1/openapi.json` is that
-//! of the routes.
+//! of the routes. Transactions are served over gRPC too, on a port of their own.
 //!
 //! | file | routes |
 //! |---|---|
@@ -11,6 +11,7 @@
 //! | `changes` | long poll and server-sent events |
 //! | `overview` | the node, self-preservation, recent registrations and removals, peers |
 //! | `txn` | global transactions, messages, notifications, topics |
+//! | `grpc` | the same as those of `txn` |
 
 use std::sync::Arc;
 
@@ -27,11 +28,14 @@ mod changes;
 mod declare;
 mod dto;
 mod extract;
+mod grpc;
 mod instances;
 mod overview;
 mod problem;
 mod services;
 mod txn;
+
+pub use grpc::GrpcFront;
 
 use declare::declare;
 use problem::{Code, Problem};

@@ -14,7 +14,7 @@ use super::StartError;
 use crate::call::{self, Caller};
 use crate::config::{Address, RaftConfig};
 use crate::data_dir::DataDir;
-use crate::face::dtm;
+use crate::face::{dtm, native};
 use crate::net::{self, Limits};
 use crate::node::{Node, seed};
 use crate::raft::{self, Consensus};
@@ -45,6 +45,7 @@ pub(super) async fn start(
     // Whatever can fail for want of an address fails before anything runs. Who connects early waits.
     let dtm_http = bind("face.dtm.http.listen", &config.face.dtm_http_listen).await?;
     let dtm_grpc = bind("face.dtm.grpc.listen", &config.face.dtm_grpc_listen).await?;
+    let grpc = bind("grpc.listen", &config.grpc.listen).await?;
     let settings = Settings::from(&config.txn);
     let unusable = |source| StartError::Transactions { what: "the directory of the log", source };
     let prepared = Prepared::default();
@@ -88,6 +89,7 @@ pub(super) async fn start(
     let mut faces = Faces { limits, node, stopping, addresses, serving: Vec::new() };
     faces.serve("dtm_http", dtm_http, || dtm::Front::new(Arc::clone(node), Arc::clone(&coordinator)));
     faces.serve("dtm_grpc", dtm_grpc, || dtm::GrpcFront::new(node, Arc::clone(&coordinator)));
+    faces.serve("grpc", grpc, || native::GrpcFront::new(Arc::clone(node)));
     Ok(Transactions { consensus, tasks, faces: faces.serving, stop })
 }
 
