@@ -31,7 +31,9 @@ pub(super) struct Sharded<K, V> {
 impl<K: Ord + Clone, V: Clone> Default for Sharded<K, V> {
     fn default() -> Self {
         // All the empty groups are one, as are all the empty shards.
-        Self { groups: vec![Arc::new(vec![Arc::default(); SHARDS]); GROUPS], len: 0 }
+        let shard = Arc::default();
+        let group = Arc::new(vec![shard; SHARDS]);
+        Self { groups: vec![group; GROUPS], len: 0 }
     }
 }
 
