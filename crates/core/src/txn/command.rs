@@ -11,7 +11,7 @@ use super::model::{Limits, Options, Target, Way};
 /// One entry of the log: commands that were gathered, and the moment that counts for all of them.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Batch {
-    /// Milliseconds since 1970, greater than that of the batch before.
+    /// Milliseconds since 1970, never less than that of the batch before.
     pub at_ms: u64,
     /// In this order.
     pub commands: Vec<Command>,
