@@ -46,10 +46,12 @@ async fn measure(bench: &Bench, system: System, server: &mut Coordinator) -> Res
     let filled = load.run(0, Until::Number(open)).await?;
     progress(&format!("{open} open after {:.1} s", filled.elapsed.as_secs_f64()));
     let resident_mib = server.resident_mib()?;
+    server.kill();
+    // Not before: a call of the one that was killed would count. It does not answer before the next one is ready, whose first
+    // calls wait in the listener's queue; so the first cannot be seen earlier than that.
     let (listener, _) = participant::listen(port)?;
     let ledger = Ledger::default();
-    // The participant does not answer before the server is ready: its calls wait in the listener's queue.
-    let (begin, ready) = server.kill_and_start()?;
+    let (begin, ready) = server.start_again()?;
     let watched = tokio::select! {
         ended = participant::serve(listener, ledger.clone()) => { ended?; None }
         watched = watch(&ledger, open, begin) => Some(watched),

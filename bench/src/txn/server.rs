@@ -142,13 +142,17 @@ impl Coordinator {
         Ok(new)
     }
 
-    /// Kills it as `kill -9` does and starts it again on the same data, on the same ports. Returns when it was started and how
-    /// long it took to get ready; what holds its data, where that is another process, goes on meanwhile.
+    /// Kills it as `kill -9` does; what holds its data, where that is another process, goes on.
+    pub(super) fn kill(&mut self) {
+        self.child.iter_mut().for_each(end);
+        self.child = None;
+    }
+
+    /// Starts it again on the same data and the same ports. Returns when it was started and how long it took to get ready.
     ///
     /// # Errors
     /// When it does not get ready.
-    pub(super) fn kill_and_start(&mut self) -> Result<(Instant, Duration)> {
-        self.child.iter_mut().for_each(end);
+    pub(super) fn start_again(&mut self) -> Result<(Instant, Duration)> {
         let begin = clock::now();
         self.spawn()?;
         self.wait_until_ready()?;
