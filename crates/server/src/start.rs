@@ -121,7 +121,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let front = Front::new(Arc::clone(&node));
     let serving = net::serve(listener, front, limits, node.net.clone(), stopping.clone());
     let http = task::spawn("http", serving);
-    let transactions = transactions::start(&node, &data, limits, &stopping, &mut addresses).await?;
+    let transactions =
+        transactions::start(&node, http_address, &data, limits, &stopping, &mut addresses).await?;
 
     data.write_addresses(&addresses)?;
     if !peers::are_configured(&node.config.registry) {

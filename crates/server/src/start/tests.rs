@@ -27,6 +27,21 @@ async fn get(running: &Running, path: &str) -> String {
     get_from(running.addresses["http"], path).await
 }
 
+#[tokio::test]
+async fn browsers_that_look_for_dtms_pages_are_sent_to_the_console() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path(), &["face.dtm.http.listen=127.0.0.1:0"]);
+    let running = start(config, Clock::system()).await.unwrap();
+    let to = format!("location: http://x:{}/ui/transactions\r\n", running.addresses["http"].port());
+    for path in ["/", "/admin", "/admin/index.html"] {
+        let answer = get_from(running.addresses["dtm_http"], path).await;
+        assert!(answer.starts_with("HTTP/1.1 302") && answer.contains(&to), "{path}: {answer}");
+    }
+    let other = get_from(running.addresses["dtm_http"], "/administrator").await;
+    assert!(other.starts_with("HTTP/1.1 404"), "{other}");
+    running.stop().await;
+}
+
 async fn get_from(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");

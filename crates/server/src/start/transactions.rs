@@ -33,9 +33,11 @@ pub(super) struct Transactions {
     stop: Stop,
 }
 
-/// Opens the log, takes over what is open, and binds the faces; adds what is bound to `addresses`.
+/// Opens the log, takes over what is open, and binds the faces; adds what is bound to `addresses`. `http` is the listener of
+/// the console.
 pub(super) async fn start(
     node: &Arc<Node>,
+    http: SocketAddr,
     data: &DataDir,
     limits: Limits,
     stopping: &Stopping,
@@ -87,7 +89,8 @@ pub(super) async fn start(
     coordinator.ready().await;
     node.coordinate(Arc::clone(&coordinator));
     let mut faces = Faces { limits, node, stopping, addresses, serving: Vec::new() };
-    faces.serve("dtm_http", dtm_http, || dtm::Front::new(Arc::clone(node), Arc::clone(&coordinator)));
+    let dtm_front = || dtm::Front::new(Arc::clone(node), Arc::clone(&coordinator), http.port());
+    faces.serve("dtm_http", dtm_http, dtm_front);
     faces.serve("dtm_grpc", dtm_grpc, || dtm::GrpcFront::new(node, Arc::clone(&coordinator)));
     faces.serve("grpc", grpc, || native::GrpcFront::new(Arc::clone(node)));
     Ok(Transactions { consensus, tasks, faces: faces.serving, stop })

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use serde::Deserialize;
@@ -19,6 +20,8 @@ use crate::txn::Coordinator;
 
 const JSON: &str = "application/json; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
+/// Where transactions are shown.
+const CONSOLE: &str = "/ui/transactions";
 const PREFIX: &str = "/api/dtmsvr/";
 /// Transactions that one `resetCronTime` makes due, unless the client says.
 const RESET_MAX: u32 = 100;
@@ -33,6 +36,8 @@ const LIMITS: Limits = Limits::REQUEST;
 pub struct Front {
     node: Arc<Node>,
     coordinator: Arc<Coordinator>,
+    /// The port at which the console is.
+    console: u16,
 }
 
 /// What a path asks for.
@@ -49,6 +54,8 @@ impl net::Handler for Front {
                 answer(StatusCode::OK, metrics::CONTENT_TYPE, text.into())
             }
             (&Method::POST, "/api/json-rpc") => self.json_rpc(request).await,
+            (&Method::GET, "/" | "/admin") => self.to_console(request.headers()),
+            (&Method::GET, path) if path.starts_with("/admin/") => self.to_console(request.headers()),
             _ => match path.strip_prefix(PREFIX) {
                 Some(operation) => self.operation(operation, request).await,
                 None => not_found(),
@@ -59,8 +66,22 @@ impl net::Handler for Front {
 
 impl Front {
     /// The face of a node that coordinates.
-    pub fn new(node: Arc<Node>, coordinator: Arc<Coordinator>) -> Self {
-        Self { node, coordinator }
+    ///
+    /// `console` is the port of the console, to which browsers are sent that look for the original's pages.
+    pub fn new(node: Arc<Node>, coordinator: Arc<Coordinator>, console: u16) -> Self {
+        Self { node, coordinator, console }
+    }
+
+    /// To our own pages, at the host that the browser knows.
+    fn to_console(&self, headers: &HeaderMap) -> Response<Body> {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.and_then(|host| host.parse::<Authority>().ok());
+        let host = host.as_ref().map_or("localhost", Authority::host);
+        let to = format!("http://{host}:{}{CONSOLE}", self.console);
+        let mut response = answer(StatusCode::FOUND, TEXT, format!("the console is at {to}\n").into());
+        let to = HeaderValue::from_str(&to).expect("a host and a path");
+        response.headers_mut().insert(header::LOCATION, to);
+        response
     }
 
     async fn operation(&self, operation: &str, request: Request<Incoming>) -> Response<Body> {
