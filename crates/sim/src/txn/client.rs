@@ -132,6 +132,9 @@ impl Client {
         format!("order-{}", self.number)
     }
 
+    /// The id of a branch that joins too late.
+    pub const LATE: &str = "late";
+
     /// The id of a branch.
     pub fn branch_id(at: usize) -> String {
         format!("{:02}", at + 1)

@@ -1,9 +1,11 @@
-//! No decision is reversed: neither in the state, across all lives of the coordinator, nor as told to anybody.
+//! No decision is reversed: neither in the state, across all lives of the coordinator, nor as told to anybody. No branch joins
+//! after it.
 
 use synod_base::xid::Xid;
 use synod_core::txn::{End, Mode, News, Status, Txn, Way};
 
 use super::Broken;
+use crate::txn::client::Client;
 use crate::txn::record::decided;
 use crate::txn::world::World;
 
@@ -68,4 +70,12 @@ pub(in crate::txn) fn told(world: &mut World, xid: Xid, way: Way) -> Result<(), 
         }
         _ => Ok(()),
     }
+}
+
+/// A branch has joined.
+pub(in crate::txn) fn joined(xid: Xid, branch: &str) -> Result<(), Broken> {
+    if branch == Client::LATE {
+        return Err(Broken::new("decision", xid, "a branch has joined after the decision".into()));
+    }
+    Ok(())
 }

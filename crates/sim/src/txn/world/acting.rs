@@ -3,7 +3,7 @@
 use synod_base::xid::Xid;
 use synod_core::txn::drive::CallId;
 use synod_core::txn::mode::CallResult;
-use synod_core::txn::{Command, Decision, Enlist, Mode, Way};
+use synod_core::txn::{Command, Decision, Enlist, Enrolment, Mode, Way};
 
 use super::{Asker, Event, Reply, Step, Wish, World};
 use crate::txn::client::{Client, Deed, Local, Noted};
@@ -110,11 +110,33 @@ impl World {
         Ok(())
     }
 
+    /// Some initiators do not know what they do: one that has been told of its decision decides otherwise, or has one more
+    /// branch join. Nobody waits for the answer.
+    fn contradict(&mut self, client: usize, xid: Xid, way: Way) {
+        if !self.rng.percent(15) {
+            return;
+        }
+        let command = if self.rng.percent(50) {
+            let way = if way == Way::Forward { Way::Backward } else { Way::Forward };
+            Command::Decide(Box::new(Decision { xid, way, reason: "".into(), result: "".into() }))
+        } else {
+            let branch = Enrolment { id: Client::LATE.into(), ..self.clients[client].branch(0) };
+            Command::Enlist(Box::new(Enlist { xid, branch }))
+        };
+        let pause = self.rng.below(200);
+        self.later(pause, Event::Wish { client, number: u64::MAX, wish: Wish::Command(command) });
+    }
+
     pub(super) fn reply(&mut self, client: usize, number: u64, reply: Reply) -> Step {
         let it = &mut self.clients[client];
         if !it.alive || it.waits != number {
             return Ok(());
         }
+        if let (Deed::Decide(way), Some(xid), Reply::Done) = (&it.next, it.xid, &reply) {
+            let way = *way;
+            self.contradict(client, xid, way);
+        }
+        let it = &mut self.clients[client];
         let next = match (&it.next, reply) {
             (_, Reply::Busy) => {
                 it.waits += 1;

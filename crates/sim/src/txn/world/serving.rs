@@ -134,6 +134,7 @@ impl World {
                 Reply::Begun(*xid)
             }
             (Ok(Done::Enlisted(_)), Command::Enlist(enlist)) => {
+                oracle::decision::joined(enlist.xid, &enlist.branch.id)?;
                 self.record.enlisted.insert((enlist.xid, enlist.branch.id.clone()));
                 Reply::Done
             }
