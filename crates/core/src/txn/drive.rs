@@ -28,7 +28,7 @@ use self::gate::{Gate, Heard};
 use self::task::Task;
 use super::command::{Command, Report};
 use super::mode::{CallResult, Errand, Next, Overdue, Verdict};
-use super::model::{Status, Txn, Way};
+use super::model::{Status, Txn};
 use super::state::State;
 
 pub use self::gate::GateSettings;
@@ -469,12 +469,4 @@ fn destination(txn: &Txn, errand: Errand) -> Option<&str> {
     let url = &*target?.url;
     let rest = url.find("://").map_or(url, |at| &url[at + 3..]);
     Some(rest.split(['/', '?']).next().unwrap_or(rest))
-}
-
-/// The other way.
-pub(super) const fn opposite(way: Way) -> Way {
-    match way {
-        Way::Forward => Way::Backward,
-        Way::Backward => Way::Forward,
-    }
 }

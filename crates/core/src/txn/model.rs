@@ -73,6 +73,16 @@ pub enum Way {
     Backward,
 }
 
+impl Way {
+    /// The other way.
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Forward => Self::Backward,
+            Self::Backward => Self::Forward,
+        }
+    }
+}
+
 /// In which protocol a branch is spoken to. It is an attribute of the branch, not of the transaction: one transaction can
 /// have branches that came in through different faces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

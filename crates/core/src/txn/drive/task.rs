@@ -8,8 +8,8 @@ use synod_base::time::Now;
 use super::super::command::Report;
 use super::super::mode::{CallResult, Errand, Next};
 use super::super::model::{Status, Step, Txn, Way};
+use super::CallId;
 use super::gate::Places;
-use super::{CallId, opposite};
 
 /// Attempts remembered of one transaction.
 const ATTEMPTS_MAX: usize = 50;
@@ -174,7 +174,7 @@ impl Task {
     /// A branch is not sent back while it may still be going forward.
     pub(super) fn is_blocked(&self, errand: Errand) -> bool {
         match errand {
-            Errand::Leg(branch, way) => self.is_flying(Errand::Leg(branch, opposite(way))),
+            Errand::Leg(branch, way) => self.is_flying(Errand::Leg(branch, way.opposite())),
             Errand::BackCheck => false,
         }
     }

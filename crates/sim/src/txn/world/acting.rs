@@ -117,7 +117,7 @@ impl World {
             return;
         }
         let command = if self.rng.percent(50) {
-            let way = if way == Way::Forward { Way::Backward } else { Way::Forward };
+            let way = way.opposite();
             Command::Decide(Box::new(Decision { xid, way, reason: "".into(), result: "".into() }))
         } else {
             let branch = Enrolment { id: Client::LATE.into(), ..self.clients[client].branch(0) };
