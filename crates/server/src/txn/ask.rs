@@ -33,7 +33,7 @@ use crate::node::Node;
 pub use self::act::{Begun, WAIT_MAX};
 use self::draft::shown_url;
 pub use self::find::{Advice, Found, Stand};
-pub use self::list::{Counts, Driven, Filter, PAGE_MAX, Page, Row, Trouble};
+pub use self::list::{Counts, Driven, Filter, Page, Row, Trouble, page_rows};
 pub use self::message::{MessageWish, NotificationWish};
 pub use self::no::{Code, No};
 pub use self::topics::TopicView;

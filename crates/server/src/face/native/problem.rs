@@ -21,7 +21,8 @@ pub(super) enum Code {
 }
 
 impl Code {
-    fn parts(self) -> (StatusCode, &'static str, &'static str) {
+    /// The HTTP status, the stable code and the title.
+    pub(super) fn parts(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::BadBody => (StatusCode::BAD_REQUEST, "E1001", "The body cannot be used"),
             Self::BadParameter => {

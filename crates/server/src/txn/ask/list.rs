@@ -12,8 +12,10 @@ use synod_core::txn::{End, Mode, State, Status, Txn};
 use super::{Desk, Stand};
 use crate::txn::details::Brief;
 
+/// Rows of a page, unless somebody says.
+const PAGE: usize = 50;
 /// Rows of a page at most.
-pub const PAGE_MAX: usize = 500;
+const PAGE_MAX: usize = 500;
 /// Transactions looked at for one page, of the open and of the ended ones each.
 const LOOK_MAX: usize = 2_000;
 /// Details that are read for one page.
@@ -77,6 +79,11 @@ pub struct Trouble {
     pub error: Box<str>,
     /// When it is tried again.
     pub next_ms: u64,
+}
+
+/// The rows of a page of which so many were asked for.
+pub fn page_rows(wanted: Option<usize>) -> usize {
+    wanted.unwrap_or(PAGE).clamp(1, PAGE_MAX)
 }
 
 /// What the driver knows of a transaction.

@@ -3,11 +3,9 @@
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Code as Grpc, Status};
 
+use super::super::problem;
 use crate::net;
 use crate::txn::ask::{Code, No};
-
-/// What cannot be read has the code that it has over HTTP.
-const UNREADABLE: &str = "E1001";
 
 /// Why a request about a transaction has no other answer.
 #[derive(Debug)]
@@ -46,7 +44,10 @@ impl From<Failed> for Status {
     fn from(failed: Failed) -> Self {
         let (status, code, detail, xid, standing) = match failed {
             Failed::No(No::Unanswered) => return net::grpc::no_answer(),
-            Failed::Unreadable(detail) => (Grpc::InvalidArgument, UNREADABLE, detail, None, None),
+            Failed::Unreadable(detail) => {
+                // As over HTTP.
+                (Grpc::InvalidArgument, problem::Code::BadBody.parts().1, detail, None, None)
+            }
             Failed::No(No::Refused { code, detail, xid, standing }) => {
                 (grpc(code), code.parts().1, detail, xid, standing)
             }

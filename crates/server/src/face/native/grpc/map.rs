@@ -9,10 +9,7 @@ use synod_core::txn::{End, Mode, Status};
 use synod_wire::native::v1;
 
 use super::failed::Failed;
-use crate::txn::ask::{BranchWish, Filter, MessageWish, NotificationWish, PAGE_MAX, Wish};
-
-/// Rows of a page, unless the client says.
-pub(super) const PAGE: u32 = 50;
+use crate::txn::ask::{BranchWish, Filter, MessageWish, NotificationWish, Wish, page_rows};
 
 /// A mode, if one is named.
 pub(super) fn mode(number: i32) -> Result<Option<Mode>, Failed> {
@@ -145,7 +142,7 @@ pub(super) fn filter(list: v1::ListRequest) -> Result<Filter, Failed> {
 
 /// The rows of a page.
 pub(super) fn limit(wanted: Option<u32>) -> usize {
-    (wanted.unwrap_or(PAGE) as usize).clamp(1, PAGE_MAX)
+    page_rows(wanted.map(|rows| rows as usize))
 }
 
 pub(super) fn subscriber(subscriber: v1::Subscriber) -> Subscriber {

@@ -17,10 +17,8 @@ use super::failed::{Failed, TransactionProblem};
 use super::look::way_name;
 use super::read;
 use crate::node::Node;
-use crate::txn::ask::{Desk, Filter, PAGE_MAX, Row, Trouble};
+use crate::txn::ask::{Desk, Filter, Row, Trouble, page_rows};
 
-/// Rows of a page, unless the client says.
-const PAGE: usize = 50;
 /// Every status there is.
 const STATUSES: [Status; 7] = [
     Status::Active,
@@ -153,7 +151,7 @@ impl ListQuery {
             mode: said(self.mode).map(|name| read::mode(&name)).transpose().map_err(Failed::parameter)?,
             name: said(self.name),
             gid_prefix: said(self.gid_prefix),
-            limit: self.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX),
+            limit: page_rows(self.limit),
             ..Filter::default()
         };
         match said(self.status).as_deref() {

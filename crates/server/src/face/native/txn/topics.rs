@@ -14,10 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::extract::{Body, Query};
 use super::failed::{Failed, TransactionProblem};
 use crate::node::Node;
-use crate::txn::ask::{Desk, PAGE_MAX, TopicView};
-
-/// Topics of a page, unless the client says.
-const PAGE: usize = 50;
+use crate::txn::ask::{Desk, TopicView, page_rows};
 
 /// Which page.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -103,7 +100,7 @@ pub(super) async fn list(
     State(node): State<Arc<Node>>,
     Query(query): Query<TopicsQuery>,
 ) -> Result<Json<TopicsDto>, Failed> {
-    let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
+    let limit = page_rows(query.limit);
     let (topics, more) = Desk::of(&node)?.topics(query.cursor.as_deref(), limit);
     let next = topics.last().filter(|_| more).map(|last| last.name.to_string());
     Ok(Json(TopicsDto { topics: topics.into_iter().map(TopicDto::from).collect(), next }))
