@@ -11,9 +11,9 @@ use crate::job::{Fleet, Job};
 use crate::load::Outcome;
 use crate::load::closed::{Closed, Until};
 use crate::load::connection::Connection;
+use crate::process;
 use crate::result::{Figure, Goal, Origin, Row, Run, Unit};
 use crate::server::{Kind, Programs, Server, Settings};
-use crate::{clock, process};
 
 /// Cores that others may use meanwhile before a row says that it was not alone.
 const OTHERS_CORES_MAX: f64 = 0.05;
@@ -98,13 +98,7 @@ impl Bench {
     /// When a build fails.
     pub(crate) fn new(options: Options) -> Result<Self> {
         let programs = Programs::find(!options.no_synod, !options.no_java)?;
-        let arguments: Vec<String> = std::env::args().skip(1).collect();
-        let origin = Origin {
-            date: clock::today(),
-            machine: process::machine(),
-            command: format!("cargo xtask bench {}", arguments.join(" ")),
-        };
-        Ok(Self { options, programs, origin })
+        Ok(Self { options, programs, origin: Origin::here() })
     }
 
     /// The servers that take part, less the echo server.
@@ -169,12 +163,12 @@ impl Bench {
         let (id, work) = (id.to_owned(), work.to_owned());
         Row { id, work, unit, goal, figures, notes, origin: self.origin.clone() }
     }
+}
 
-    /// Tells on stderr what is going on.
-    pub(crate) fn progress(&self, what: &str) {
-        // Progress is a courtesy: a closed stderr is no reason to stop.
-        writeln!(std::io::stderr(), "… {what}").ok();
-    }
+/// Tells on stderr what is going on.
+pub(crate) fn progress(what: &str) {
+    // Progress is a courtesy: a closed stderr is no reason to stop.
+    writeln!(std::io::stderr(), "… {what}").ok();
 }
 
 /// Runs load and says what it cost the server. `operations` is what one request counts for.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::histogram::Latency;
 use crate::server::Kind;
+use crate::{clock, process};
 
 /// What a figure counts, and so which direction is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +107,18 @@ pub(crate) struct Origin {
     pub(crate) date: String,
     pub(crate) machine: String,
     pub(crate) command: String,
+}
+
+impl Origin {
+    /// Of what this process measures today.
+    pub(crate) fn here() -> Self {
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        Self {
+            date: clock::today(),
+            machine: process::machine(),
+            command: format!("cargo xtask bench {}", arguments.join(" ")),
+        }
+    }
 }
 
 impl Row {

@@ -183,19 +183,10 @@ impl Start {
         Ok(Self { kind, begin, child: Some(child), directory: Some(directory) })
     }
 
-    fn wait(&mut self, pause: Duration, mut ready: impl FnMut() -> bool) -> Result<()> {
+    fn wait(&mut self, pause: Duration, ready: impl FnMut() -> bool) -> Result<()> {
         let child = self.child.as_mut().context("a start is waited for once")?;
-        let mut ended = None;
-        let in_time = clock::wait_until(START_MAX, pause, || {
-            ended = child.try_wait().ok().flatten();
-            ended.is_some() || ready()
-        });
         let directory = self.directory.as_ref().context("a start has a directory")?.path();
-        if let Some(status) = ended {
-            bail!("{} ended with {status}:\n{}", self.kind.name(), log_end(directory));
-        }
-        ensure!(in_time, "{} is not ready after {START_MAX:?}:\n{}", self.kind.name(), log_end(directory));
-        Ok(())
+        wait_until_ready(child, (self.kind.name(), directory), (START_MAX, pause), ready)
     }
 
     fn finish(mut self, addr: SocketAddr) -> Server {
@@ -211,6 +202,29 @@ impl Drop for Start {
             end(child);
         }
     }
+}
+
+/// Waits until the child answers, asking each `pause`, for `limit` at most. Its name, and the end of the `log` in its directory,
+/// are for the error.
+///
+/// # Errors
+/// When it ends or does not get ready.
+pub(crate) fn wait_until_ready(
+    child: &mut Child,
+    (name, directory): (&str, &Path),
+    (limit, pause): (Duration, Duration),
+    mut ready: impl FnMut() -> bool,
+) -> Result<()> {
+    let mut ended = None;
+    let in_time = clock::wait_until(limit, pause, || {
+        ended = child.try_wait().ok().flatten();
+        ended.is_some() || ready()
+    });
+    if let Some(status) = ended {
+        bail!("{name} ended with {status}:\n{}", log_end(directory));
+    }
+    ensure!(in_time, "{name} is not ready after {limit:?}:\n{}", log_end(directory));
+    Ok(())
 }
 
 /// Ends a process at once, and waits for that.

@@ -21,8 +21,8 @@ use anyhow::Result;
 
 use self::result::Results;
 use self::server::{Programs, System};
+use crate::bench::progress;
 use crate::result::Origin;
-use crate::{clock, process};
 
 /// Options of `synod-bench txn`.
 #[derive(Clone, Debug, clap::Args)]
@@ -94,13 +94,8 @@ pub(crate) fn run(options: Options) -> Result<bool> {
     }
     // A file that holds something else must be known before the measuring, not after it.
     let mut results = Results::load()?;
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let origin = Origin {
-        date: clock::today(),
-        machine: process::machine(),
-        command: format!("cargo xtask bench {}", arguments.join(" ")),
-    };
-    let bench = Bench { programs: Programs::find(|system| options.wants(system))?, options, origin };
+    let programs = Programs::find(|system| options.wants(system))?;
+    let bench = Bench { programs, options, origin: Origin::here() };
     let mut new = Results::default();
     let mut failed = Vec::new();
     for scenario in scenarios {
@@ -124,9 +119,4 @@ pub(crate) fn run(options: Options) -> Result<bool> {
         writeln!(out, "FAILED: {}", failed.join(", "))?;
     }
     Ok(failed.is_empty())
-}
-
-fn progress(what: &str) {
-    // Progress is a courtesy: a closed stderr is no reason to stop.
-    writeln!(std::io::stderr(), "… {what}").ok();
 }

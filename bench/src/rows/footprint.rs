@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::{long, short};
-use crate::bench::{Bench, explain};
+use crate::bench::{Bench, explain, progress};
 use crate::job::{Fleet, Job};
 use crate::load::closed::{Closed, Until};
 use crate::load::paced::Paced;
@@ -24,13 +24,13 @@ pub(super) fn memory(bench: &Bench, size: u64) -> Result<Vec<Row>> {
     let [light_id, loaded_id] = ["light", "loaded"].map(|load| format!("memory-{load}@{}", short(size)));
     let (mut light, mut loaded, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     for kind in bench.kinds() {
-        bench.progress(&format!("{light_id}: {}", kind.name()));
+        progress(&format!("{light_id}: {}", kind.name()));
         let fleet = Fleet::new(size, 100);
         let (server, _) = bench.start_with(kind, &Settings::default(), &fleet)?;
         use_lightly(bench, &server, &fleet)?;
         std::thread::sleep(SETTLE);
         light.push(Figure { kind, value: server.resident_mib()?, run: None });
-        bench.progress(&format!("{loaded_id}: {}", kind.name()));
+        progress(&format!("{loaded_id}: {}", kind.name()));
         let renewals = explain(&server, load_fully(bench, &server, &fleet))?;
         std::thread::sleep(SETTLE);
         loaded.push(Figure { kind, value: server.resident_mib()?, run: None });
@@ -81,7 +81,7 @@ fn load_fully(bench: &Bench, server: &Server, fleet: &Arc<Fleet>) -> Result<f64>
 pub(super) fn start(bench: &Bench) -> Result<Vec<Row>> {
     let (mut times, mut memories, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     for kind in bench.kinds() {
-        bench.progress(&format!("start: {}", kind.name()));
+        progress(&format!("start: {}", kind.name()));
         let count = if kind == Kind::Java || bench.options.quick { 3 } else { 9 };
         let mut starts = Vec::new();
         let mut memory = 0.0_f64;

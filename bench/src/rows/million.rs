@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::long;
-use crate::bench::{Bench, explain, measure};
+use crate::bench::{Bench, explain, measure, progress};
 use crate::job::{Fleet, Job};
 use crate::load::closed::Until;
 use crate::load::paced::Paced;
@@ -23,7 +23,7 @@ pub(super) fn run(bench: &Bench, size: u64) -> Result<Vec<Row>> {
     if !bench.kinds().contains(&Kind::Synod) {
         return Ok(Vec::new());
     }
-    bench.progress("million: synod");
+    progress("million: synod");
     let fleet = Fleet::new(size, 100);
     let (server, filled) = bench.start_with(Kind::Synod, &Settings::default(), &fleet)?;
     let renew = Arc::new(Job::renew(&fleet));

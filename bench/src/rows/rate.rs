@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::{long, short};
-use crate::bench::{Bench, measure, record};
+use crate::bench::{Bench, measure, progress, record};
 use crate::clock;
 use crate::job::{Fleet, Job};
 use crate::load::Outcome;
@@ -117,7 +117,7 @@ impl Rate {
         let mut notes = Vec::new();
         let mut recorded = None;
         for kind in bench.kinds() {
-            bench.progress(&format!("{}: {}", self.id, kind.name()));
+            progress(&format!("{}: {}", self.id, kind.name()));
             let Measured { run, outcome, filled } = self.run_server(bench, kind, &mut recorded)?;
             if self.operation == Operation::Register {
                 let rate = long(filled.rate() as u64);
@@ -133,7 +133,7 @@ impl Rate {
             figures.push(figure(kind, run));
         }
         if let Some(recorded) = recorded {
-            bench.progress(&format!("{}: echo", self.id));
+            progress(&format!("{}: echo", self.id));
             let server = Server::echo(&recorded)?;
             let job = Arc::new(self.job(&Fleet::new(self.size, self.per_application)));
             self.drive(bench, &server, &job, bench.options.warm(Kind::Echo))?;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::rate::{CHANGES_PER_SECOND, changes, java_without_cache};
 use super::{long, short};
-use crate::bench::{Bench, explain, measure};
+use crate::bench::{Bench, explain, measure, progress};
 use crate::job::{Fleet, Job};
 use crate::load::Outcome;
 use crate::load::paced::Paced;
@@ -21,7 +21,7 @@ pub(super) fn run(bench: &Bench, size: u64, lists_per_second: f64) -> Result<Vec
     let mut figures = Vec::new();
     let mut notes = Vec::new();
     for kind in bench.kinds() {
-        bench.progress(&format!("{id}: {}", kind.name()));
+        progress(&format!("{id}: {}", kind.name()));
         let fleet = Fleet::new(size, 100);
         let (server, _) = bench.start_with(kind, &java_without_cache(), &fleet)?;
         let lists = Arc::new(Job::list(&fleet));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::bench::{Bench, explain};
+use crate::bench::{Bench, explain, progress};
 use crate::clock;
 use crate::histogram::Histogram;
 use crate::job::{Fleet, Job};
@@ -29,7 +29,7 @@ pub(super) fn run(bench: &Bench, other_node: bool) -> Result<Vec<Row>> {
     };
     let mut figures = Vec::new();
     for kind in bench.kinds() {
-        bench.progress(&format!("{id}: {}", kind.name()));
+        progress(&format!("{id}: {}", kind.name()));
         let fleet = Fleet::new(SIZE, 100);
         let nodes = if other_node {
             start_pair(bench, kind)?

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use tokio::time::timeout;
 
+use super::Bench;
 use super::drive::{Load, Until};
 use super::participant::{self, Ledger};
 use super::result::Open;
 use super::server::{Coordinator, System};
 use super::work::Work;
-use super::{Bench, progress};
+use crate::bench::progress;
 use crate::clock;
 use crate::server::free_port;
 

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use crate::server::{SYNOD_BIN, build, end, find_synod, free_port, log_end, status_of};
+use crate::server::{SYNOD_BIN, build, end, find_synod, free_port, log_end, status_of, wait_until_ready};
 use crate::{clock, process};
 
 /// More than this is a failure.
@@ -230,18 +230,9 @@ impl Coordinator {
             _ => (self.dtm, "/api/ping"),
         };
         let child = self.child.as_mut().context("it has been started")?;
-        let mut ended = None;
-        let in_time = clock::wait_until(START_MAX, Duration::from_millis(2), || {
-            ended = child.try_wait().ok().flatten();
-            ended.is_some() || status_of(addr, path) == Some(200)
-        });
-        ensure!(
-            in_time && ended.is_none(),
-            "{} did not get ready ({ended:?}):\n{}",
-            self.system.name(),
-            log_end(self.directory.path())
-        );
-        Ok(())
+        let whose = (self.system.name(), self.directory.path());
+        let pause = Duration::from_millis(2);
+        wait_until_ready(child, whose, (START_MAX, pause), || status_of(addr, path) == Some(200))
     }
 
     /// The processes that do the work.
