@@ -13,7 +13,8 @@
 //! | [`command`] | what the log holds |
 //! | [`state`] | the tables, and looking things up |
 //! | `apply` | one file per command |
-//! | [`mode`] | what sets XA, TCC, saga, message, notification and workflow apart: a file each |
+//! | [`mode`] | what sets XA, TCC, saga, message, notification, workflow and mixed transactions apart: a file each |
+//! | [`lock`] | which transaction has changed which row |
 //! | [`outcomes`] | what is remembered of a transaction that ended |
 //! | [`topic`] | named lists of subscribers |
 //! | [`drive`] | the leader's part |
@@ -24,6 +25,7 @@
 //! - A decision is never reversed: `status` goes from active to committing or rolling back, from there to its end; only a
 //!   saga turns from committing to rolling back, once, before its end.
 //! - No branch joins after the decision.
+//! - No two transactions hold a row, and no row is held beyond the branch that changed it.
 //! - An id that ended is never open again, and while its outcome is remembered it is told from the outcome.
 //! - Whoever is unknown has not committed: a transaction exists in the log before its first branch does.
 
@@ -31,6 +33,7 @@ mod apply;
 pub mod codec;
 pub mod command;
 pub mod drive;
+pub mod lock;
 pub mod mode;
 pub mod model;
 mod newest;
@@ -40,7 +43,8 @@ pub mod state;
 pub mod topic;
 
 pub use apply::{Done, News, Outcome, Refusal};
-pub use command::{Batch, Begin, Command, Decision, Enlist, Enrolment, Report, Turn};
+pub use command::{Amend, Batch, Begin, Command, Decision, Enlist, Enrolment, Report, Turn};
+pub use lock::Rows;
 pub use mode::Mode;
 pub use model::{Branch, End, Leg, Limits, Options, Protocol, Status, Step, Target, Txn, Way};
 pub use state::{Found, State};

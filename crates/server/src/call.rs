@@ -292,6 +292,7 @@ impl Inner {
                 Ok(dtm::read(task, read, answer.body, || answer.status.to_string()))
             }
             Protocol::DtmGrpc => self.send_dtm_grpc(task, url, timeout).await,
+            Protocol::Seata => Err(Trouble::silent(format!("no resource manager is connected for {url}"))),
         }
     }
 
@@ -382,7 +383,7 @@ fn instance_url(protocol: Protocol, endpoint: &Endpoint, rest: &str) -> String {
         Protocol::Http | Protocol::DtmHttp | Protocol::DtmJsonRpc if endpoint.secure => "https://",
         Protocol::Http | Protocol::DtmHttp | Protocol::DtmJsonRpc => "http://",
         Protocol::Grpc => "grpc://",
-        Protocol::DtmGrpc => "",
+        Protocol::DtmGrpc | Protocol::Seata => "",
     };
     let mut url = String::with_capacity(scheme.len() + endpoint.authority.len() + rest.len());
     write!(url, "{scheme}{}{rest}", endpoint.authority).expect("writing to a string cannot fail");

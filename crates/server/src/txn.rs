@@ -239,6 +239,44 @@ impl Coordinator {
         Ok((xid, status, wait))
     }
 
+    /// Begins a transaction under a new id and does not wait for that to be durable: it is in the log before anything else of it
+    /// can be, and a transaction that was lost with nothing done for it is one that has not committed.
+    ///
+    /// # Errors
+    /// When it is refused, or not now.
+    pub async fn begin_early(&self, mut begin: Begin) -> Result<Xid, Failure> {
+        begin.xid = self.proposer.next_xid().await?;
+        let (limits, open) = self.read(|state| (*state.limits(), state.open_len()));
+        State::check_begin(&begin, &limits)?;
+        if open >= limits.open_max {
+            return Err(Refusal::Busy("open transactions").into());
+        }
+        let xid = begin.xid;
+        self.proposer.begin_early(Box::new(begin))?;
+        Ok(xid)
+    }
+
+    /// Returns once the state shows the transaction if it was begun with [`Self::begin_early`].
+    pub async fn arrived(&self, xid: Xid) {
+        if self.proposer.is_early(xid) {
+            // It changes nothing; what was put in line before it has been applied when it is.
+            drop(self.propose(Command::Reserve { below: 0 }).await);
+        }
+    }
+
+    /// An id that nobody else has or will have, for a branch.
+    ///
+    /// # Errors
+    /// Not now.
+    pub async fn next_id(&self) -> Result<u64, Failure> {
+        Ok(self.proposer.next_xid().await?.number())
+    }
+
+    /// Somebody answers at a destination: what pauses there is called at once.
+    pub async fn reachable(&self, destination: &str) {
+        drop(self.notices.send(Notice::Event(Event::Reachable(destination.into()))).await);
+    }
+
     async fn begin_as(&self, begin: Begin) -> Result<(Xid, Status), Failure> {
         let limits = self.read(|state| *state.limits());
         State::check_begin(&begin, &limits)?;

@@ -1,5 +1,6 @@
 //! Applying commands: a file each. Nothing here can fail half-way: a command is checked whole, then carried out.
 
+mod amend;
 mod begin;
 mod decide;
 mod enlist;
@@ -13,6 +14,7 @@ use synod_base::xid::Xid;
 use thiserror::Error;
 
 use super::command::Command;
+use super::lock;
 use super::mode::Next;
 use super::model::{End, Leg, Status, Step, Txn};
 use super::outcomes::EndedGid;
@@ -40,6 +42,14 @@ pub enum Refusal {
     /// The branch id is taken by a branch with other content.
     #[error("branch {0:?} has joined with other content")]
     BranchConflict(Box<str>),
+    /// Another transaction has changed one of the rows and has not ended.
+    #[error("transaction {holder} holds a row")]
+    Locked {
+        /// Which.
+        holder: Xid,
+        /// It is being rolled back: whoever holds the row in a local transaction of his own is in its way.
+        rolling_back: bool,
+    },
     /// There is no such branch, or not in that way.
     #[error("no such branch")]
     NoSuchBranch,
@@ -101,6 +111,8 @@ impl State {
             Command::Decide(decision) => self.decide(decision, news),
             Command::Report(report) => self.report(report, news),
             Command::Attempted(report) => self.attempted(report, news),
+            Command::Refuse(report) => self.refuse(report, news),
+            Command::Amend(amend) => self.amend(amend, news),
             Command::Turn(turn) => self.turn(turn, news),
             Command::TimeOut { xid, unsure } => self.time_out(*xid, *unsure, news),
             Command::GiveUp { xid } => self.give_up(*xid, news),
@@ -144,10 +156,16 @@ impl State {
         let at_ms = self.stamp_ms;
         let txn = self.open.get_mut(&xid).expect("the caller has looked it up");
         let held = Arc::make_mut(txn);
+        let locking = lock::holding(held);
         held.touched_ms = at_ms;
         edit(held);
         if let Next::Finish(end) = held.mode.rules().next(held, at_ms) {
             held.status = Status::Ended(end);
+        }
+        let released = |number: &u16| !lock::holds(held, &held.branches[usize::from(*number)]);
+        let released: Vec<u16> = locking.into_iter().filter(released).collect();
+        if !released.is_empty() {
+            self.locks.release(held, &released);
         }
         let status = held.status;
         match status {

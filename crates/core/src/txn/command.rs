@@ -5,6 +5,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 use synod_base::xid::Xid;
 
+use super::lock::Rows;
 use super::mode::Mode;
 use super::model::{Limits, Options, Target, Way};
 
@@ -35,6 +36,10 @@ pub enum Command {
     Report(Report),
     /// A call failed, and that counts.
     Attempted(Report),
+    /// A participant refused a call for good, where it has no right to: somebody has to look.
+    Refuse(Report),
+    /// A participant says more about its branch.
+    Amend(Box<Amend>),
     /// A saga turns back.
     Turn(Box<Turn>),
     /// The transaction's time is over.
@@ -49,7 +54,7 @@ pub enum Command {
         /// Which.
         xid: Xid,
     },
-    /// An operator starts a notification's schedule over.
+    /// An operator starts a notification's schedule over, or has refused calls made again.
     Resend {
         /// Which.
         xid: Xid,
@@ -99,7 +104,8 @@ impl Command {
             Self::Begin(begin) => Some(begin.xid),
             Self::Enlist(enlist) => Some(enlist.xid),
             Self::Decide(decision) => Some(decision.xid),
-            Self::Report(report) | Self::Attempted(report) => Some(report.xid),
+            Self::Report(report) | Self::Attempted(report) | Self::Refuse(report) => Some(report.xid),
+            Self::Amend(amend) => Some(amend.xid),
             Self::Turn(turn) => Some(turn.xid),
             Self::TimeOut { xid, .. }
             | Self::GiveUp { xid }
@@ -123,6 +129,8 @@ impl Command {
             Self::Decide(_) => "decide",
             Self::Report(_) => "report",
             Self::Attempted(_) => "attempted",
+            Self::Refuse(_) => "refuse",
+            Self::Amend(_) => "amend",
             Self::Turn(_) => "turn",
             Self::TimeOut { .. } => "time-out",
             Self::GiveUp { .. } => "give-up",
@@ -145,6 +153,8 @@ impl Command {
             | Self::Decide(_)
             | Self::Report(_)
             | Self::Attempted(_)
+            | Self::Refuse(_)
+            | Self::Amend(_)
             | Self::Turn(_)
             | Self::TimeOut { .. }
             | Self::GiveUp { .. }
@@ -199,6 +209,8 @@ pub struct Enrolment {
     pub after: SmallVec<[u16; 4]>,
     /// What the participant says it has done already: a workflow's step, which nobody calls.
     pub refused: bool,
+    /// The rows that it has changed, to be locked; see [`super::Branch::rows`].
+    pub rows: Option<Box<Rows>>,
 }
 
 /// A branch that joins.
@@ -208,6 +220,19 @@ pub struct Enlist {
     pub xid: Xid,
     /// The branch.
     pub branch: Enrolment,
+}
+
+/// What a participant says of its branch after it joined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Amend {
+    /// Which transaction.
+    pub xid: Xid,
+    /// Which branch.
+    pub branch: u16,
+    /// What it is to be called with from now on.
+    pub payload: Option<Bytes>,
+    /// It has done nothing: it need not be called at all.
+    pub withdraw: bool,
 }
 
 /// A decision.

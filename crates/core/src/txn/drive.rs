@@ -117,6 +117,7 @@ impl Driver {
                 }
             }
             Event::RetryNow(xid) => self.retry_now(xid, now, effects),
+            Event::Reachable(name) => self.reachable(&name, now, effects),
             Event::Tick => {}
         }
         self.tick(state, now, effects);
@@ -133,6 +134,23 @@ impl Driver {
             }
         }
         self.advance(xid, now, effects);
+    }
+
+    fn reachable(&mut self, name: &str, now: Now, effects: &mut Effects) {
+        let pauses_there =
+            |task: &Task| task.pauses.iter().any(|pause| destination(&task.txn, pause.errand) == Some(name));
+        let waiting: Vec<Xid> =
+            self.tasks.iter().filter(|(_, task)| pauses_there(task)).map(|(xid, _)| *xid).collect();
+        self.gate.answers(name, now.mono_ms);
+        for xid in waiting {
+            let task = self.tasks.get_mut(&xid).expect("it was found there");
+            for pause in &mut task.pauses {
+                if destination(&task.txn, pause.errand) == Some(name) {
+                    pause.due_mono = now.mono_ms;
+                }
+            }
+            self.advance(xid, now, effects);
+        }
     }
 
     fn tick(&mut self, state: &State, now: Now, effects: &mut Effects) {
@@ -194,13 +212,18 @@ impl Driver {
 
     /// Does whatever can be done for a transaction now, and files when to look at it again.
     fn advance(&mut self, xid: Xid, now: Now, effects: &mut Effects) {
-        let Some(task) = self.tasks.get(&xid) else { return };
+        let Some(task) = self.tasks.get_mut(&xid) else { return };
+        if task.is_newly_told() {
+            effects.push(Effect::Through(xid));
+        }
         if task.deciding.is_some() {
             return;
         }
-        if now.mono_ms < task.held_until {
-            return self.file(xid, task.held_until);
+        let held_until = task.held_until;
+        if now.mono_ms < held_until {
+            return self.file(xid, held_until);
         }
+        let unsure = task.unsure;
         let txn = Arc::clone(&task.txn);
         let rules = txn.mode.rules();
         let mut wake = u64::MAX;
@@ -208,7 +231,6 @@ impl Driver {
         if txn.options.timeout_ms > 0 && rules.overdue(&txn) != Overdue::Nothing {
             let due_ms = txn.begun_ms.saturating_add(txn.options.timeout_ms);
             if now.wall_ms >= due_ms {
-                let unsure = task.unsure;
                 return self.propose(xid, Command::TimeOut { xid, unsure }, effects);
             }
             wake = in_time(due_ms);
@@ -324,6 +346,12 @@ impl Driver {
                 let decision = super::Decision { xid, way, reason, result: bytes::Bytes::new() };
                 return self.propose(xid, Command::Decide(Box::new(decision)), effects);
             }
+            Verdict::Refuse => {
+                effects.push(Effect::Stalled(xid, result));
+                self.troubled.insert(xid);
+                let Errand::Leg(branch, way) = errand else { return self.advance(xid, now, effects) };
+                return self.propose(xid, Command::Refuse(Report { xid, branch, way }), effects);
+            }
             Verdict::GiveUp => {
                 effects.extend(counted(xid, errand));
                 return self.propose(xid, Command::GiveUp { xid }, effects);
@@ -343,7 +371,7 @@ impl Driver {
     fn acknowledge(&mut self, xid: Xid, errand: Errand, now: Now, effects: &mut Effects) {
         let task = self.tasks.get_mut(&xid).expect("the caller has looked it up");
         let Some(report) = task.acknowledge(errand, now.mono_ms) else { return };
-        let urgency = if task.is_finished() { Urgency::Now } else { Urgency::Lazy };
+        let urgency = if task.is_awaited() { Urgency::Now } else { Urgency::Lazy };
         effects.push(Effect::Propose(Command::Report(report), urgency));
         self.look_later(xid, now);
     }
@@ -356,7 +384,7 @@ impl Driver {
             return;
         }
         task.unsure = true;
-        let urgency = if task.is_finished() { Urgency::Now } else { Urgency::Lazy };
+        let urgency = if task.is_awaited() { Urgency::Now } else { Urgency::Lazy };
         effects.extend(late.into_iter().map(|late| Effect::Propose(Command::Report(late), urgency)));
         self.look_later(xid, now);
     }

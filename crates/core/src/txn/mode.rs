@@ -1,6 +1,7 @@
 //! The kinds of global transaction. Each is one file with one type that says what is next; everything else is shared.
 
 mod message;
+mod mixed;
 mod notification;
 mod saga;
 mod tcc;
@@ -30,12 +31,14 @@ pub enum Mode {
     Notification,
     /// A program of the initiator that is started again until it has come to an end.
     Workflow,
+    /// Branches of several kinds; the initiator decides.
+    Mixed,
 }
 
 impl Mode {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Xa, Self::Tcc, Self::Saga, Self::Message, Self::Notification, Self::Workflow];
+    pub const ALL: [Self; 7] =
+        [Self::Xa, Self::Tcc, Self::Saga, Self::Message, Self::Notification, Self::Workflow, Self::Mixed];
 
     /// The name in the native API and in logs.
     pub const fn as_str(self) -> &'static str {
@@ -46,6 +49,7 @@ impl Mode {
             Self::Message => "message",
             Self::Notification => "notification",
             Self::Workflow => "workflow",
+            Self::Mixed => "mixed",
         }
     }
 
@@ -62,6 +66,7 @@ impl Mode {
             Self::Message => &message::Message,
             Self::Notification => &notification::Notification,
             Self::Workflow => &workflow::Workflow,
+            Self::Mixed => &mixed::Mixed,
         }
     }
 }
@@ -129,6 +134,8 @@ pub enum Verdict {
     Decide(Way, Box<str>),
     /// The schedule is over.
     GiveUp,
+    /// It will not, and that is for a person to look at.
+    Refuse,
 }
 
 /// What the end of a transaction's time means.
@@ -158,6 +165,11 @@ pub trait Rules: Sync {
 
     /// What the end of its time means in its present status.
     fn overdue(&self, txn: &Txn) -> Overdue;
+
+    /// Whether nobody waits for the last acknowledgement to be durable: the initiator has its answer when all have been told.
+    fn ends_quietly(&self) -> bool {
+        false
+    }
 
     /// It was rolled back before it was decided to go forward: what that spares its branches.
     fn on_early_rollback(&self, _txn: &mut Txn) {}

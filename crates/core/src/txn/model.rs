@@ -6,6 +6,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 use synod_base::xid::Xid;
 
+use super::lock::Rows;
 use super::mode::Mode;
 
 /// How a transaction stands.
@@ -74,6 +75,14 @@ pub enum Way {
 }
 
 impl Way {
+    /// How a transaction stands that was decided to go that way.
+    pub const fn status(self) -> Status {
+        match self {
+            Self::Forward => Status::Committing,
+            Self::Backward => Status::RollingBack,
+        }
+    }
+
     /// The other way.
     pub const fn opposite(self) -> Self {
         match self {
@@ -97,6 +106,8 @@ pub enum Protocol {
     DtmJsonRpc,
     /// dtm's over gRPC.
     DtmGrpc,
+    /// Seata's, over the connections that its resource managers keep.
+    Seata,
 }
 
 /// Whom to call.
@@ -164,6 +175,8 @@ pub struct Branch {
     pub after: SmallVec<[u16; 4]>,
     /// When it joined.
     pub joined_ms: u64,
+    /// The rows it has changed and restores itself when it is rolled back (AT); to commit it is merely to clean up.
+    pub rows: Option<Box<Rows>>,
 }
 
 impl Branch {
@@ -247,6 +260,29 @@ impl Txn {
     pub fn numbered(&self) -> impl DoubleEndedIterator<Item = (u16, &Branch)> + Clone {
         // `Limits::branches_max` is a u16.
         self.branches.iter().enumerate().map(|(number, branch)| (number as u16, branch))
+    }
+
+    /// Whether everything that its initiator waits for has been done that way. Nobody waits for the cleaning up of AT branches.
+    pub fn is_told(&self, way: Way) -> bool {
+        let waited = |branch: &&Branch| way == Way::Backward || branch.rows.is_none();
+        self.branches.iter().filter(waited).all(|branch| !branch.leg(way).is_pending())
+    }
+
+    /// Whether it was rolled back because its time was over. A rollback that its initiator wanted only then counts as well.
+    pub fn timed_out(&self) -> bool {
+        let due_ms = self.begun_ms.saturating_add(self.options.timeout_ms);
+        let undone = matches!(self.status, Status::RollingBack | Status::Ended(End::RolledBack));
+        undone && self.options.timeout_ms > 0 && self.decided_ms >= due_ms
+    }
+
+    /// Whether a participant has refused for good what this transaction was decided to do; it waits for an operator.
+    pub fn is_refused(&self) -> bool {
+        let way = match self.status {
+            Status::Committing => Way::Forward,
+            Status::RollingBack => Way::Backward,
+            Status::Active | Status::GivenUp | Status::Ended(_) => return false,
+        };
+        self.mode == Mode::Mixed && self.branches.iter().any(|branch| branch.leg(way).step == Step::Refused)
     }
 
     /// Whether all legs that way are settled.

@@ -1,10 +1,11 @@
-//! The replicated state: one table of transactions, the outcomes of those that ended, the topics.
+//! The replicated state: one table of transactions, one of rows that they hold, the outcomes of those that ended, the topics.
 
 use std::sync::Arc;
 
 use synod_base::xid::Xid;
 
-use super::model::{End, Limits, Txn};
+use super::lock::{Locks, Rows};
+use super::model::{End, Limits, Status, Txn};
 use super::outcomes::{Outcomes, PAGE_IDS, Past};
 use super::sharded::{Place, Sharded};
 use super::topic::{Topic, Topics};
@@ -48,6 +49,8 @@ pub struct State {
     pub(super) configured: Limits,
     pub(super) open: Sharded<Xid, Arc<Txn>>,
     pub(super) gids: Sharded<Box<str>, Xid>,
+    /// Of branches of open transactions.
+    pub(super) locks: Locks,
     pub(super) outcomes: Outcomes,
     pub(super) topics: Arc<Topics>,
     /// Sequence numbers below this one may be given out.
@@ -67,6 +70,7 @@ impl State {
             configured: limits,
             open: Sharded::default(),
             gids: Sharded::default(),
+            locks: Locks::default(),
             outcomes: Outcomes::default(),
             topics: Arc::default(),
             reserved: 0,
@@ -116,6 +120,18 @@ impl State {
             Some(ended) => Found::Ended(ended.xid, ended.end),
             None => Found::Unknown,
         }
+    }
+
+    /// Another transaction that holds one of these rows, and whether it is being rolled back.
+    pub fn conflict(&self, xid: Xid, rows: &Rows) -> Option<(Xid, bool)> {
+        let holder = self.locks.conflict(xid, rows)?;
+        let rolling_back = self.open(holder).is_some_and(|txn| txn.status == Status::RollingBack);
+        Some((holder, rolling_back))
+    }
+
+    /// How many rows are held.
+    pub fn locks_len(&self) -> usize {
+        self.locks.len()
     }
 
     /// What is remembered of ended transactions.

@@ -74,6 +74,7 @@ fn enrolments() -> impl Strategy<Value = Enrolment> {
             payload,
             after: after.into_iter().collect(),
             refused,
+            rows: None,
         },
     )
 }
@@ -184,6 +185,7 @@ fn branches() -> impl Strategy<Value = Branch> {
         payload: enrolled.payload,
         after: enrolled.after,
         joined_ms,
+        rows: None,
     })
 }
 

@@ -9,7 +9,8 @@ use std::path::Path;
 use bytes::Bytes;
 use synod_core::txn::codec::{snapshot, v1};
 use synod_core::txn::{
-    Batch, Begin, Command, Decision, Enrolment, Limits, Mode, Options, Protocol, State, Target, Turn, Way,
+    Amend, Batch, Begin, Command, Decision, Enrolment, Limits, Mode, Options, Protocol, Report, Rows, State,
+    Target, Turn, Way,
 };
 
 use super::support::{
@@ -21,6 +22,7 @@ fn tag(command: &Command) -> u8 {
     match command {
         Command::Reserve { .. } => 1,
         Command::Begin(_) => 2,
+        Command::Enlist(enlist) if enlist.branch.rows.is_some() => 19,
         Command::Enlist(_) => 3,
         Command::Decide(_) => 4,
         Command::Report(_) => 5,
@@ -35,9 +37,11 @@ fn tag(command: &Command) -> u8 {
         Command::Unsubscribe { .. } => 14,
         Command::DeleteTopic { .. } => 15,
         Command::Limit(_) => 16,
+        Command::Refuse(_) => 17,
+        Command::Amend(_) => 18,
     }
 }
-const TAGS: u8 = 16;
+const TAGS: u8 = 19;
 
 fn limits() -> Limits {
     Limits {
@@ -119,6 +123,15 @@ fn commands() -> Vec<(&'static str, Command)> {
         ("limit", Command::Limit(Box::new(limits()))),
     ];
     all.extend(Mode::ALL.map(|mode| (mode.as_str(), Begin { submit: true, ..begin(1, mode) }.made())));
+    let rows = Rows { resource: "jdbc:mysql://h/db".into(), keys: "t:1,2;u:3".into() };
+    let amend =
+        |payload, withdraw| Command::Amend(Box::new(Amend { xid: xid(300), branch: 2, payload, withdraw }));
+    all.extend([
+        ("refuse", Command::Refuse(Report { xid: xid(300), branch: 1, way: Way::Backward })),
+        ("amend", amend(Some(Bytes::from_static(b"{}")), false)),
+        ("amend-withdraw", amend(None, true)),
+        ("enlist-rows", enlist(300, Enrolment { rows: Some(Box::new(rows)), ..nth_step(0) })),
+    ]);
     all
 }
 

@@ -71,7 +71,7 @@ fn begins() -> impl Strategy<Value = Command> {
                 Mode::Workflow => (false, false),
                 Mode::Message | Mode::Notification => (*forward, false),
                 Mode::Xa => (*forward, *forward),
-                Mode::Saga | Mode::Tcc => (*forward, *backward),
+                Mode::Saga | Mode::Tcc | Mode::Mixed => (*forward, *backward),
             };
             let mut step = step(&format!("{:02}", at + 1), &url(forward, at), &url(backward, at));
             if mode == Mode::Saga {
@@ -94,7 +94,7 @@ fn makes_sense(state: &State, command: &Command) -> bool {
             Some(Mode::Xa) => enlist.branch.forward.is_some() == enlist.branch.backward.is_some(),
             Some(Mode::Workflow) => enlist.branch.forward.is_none() && enlist.branch.backward.is_none(),
             Some(Mode::Message | Mode::Notification) => false,
-            Some(Mode::Tcc | Mode::Saga) | None => true,
+            Some(Mode::Tcc | Mode::Saga | Mode::Mixed) | None => true,
         },
         _ => true,
     }

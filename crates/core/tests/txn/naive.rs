@@ -263,7 +263,7 @@ impl Naive {
     fn time_out(&mut self, number: u64, unsure: bool, at_ms: u64) -> Outcome {
         let txn = self.open(number)?;
         match (txn.begin.mode, txn.status) {
-            (Mode::Xa | Mode::Tcc | Mode::Saga, Status::Active) => txn.drop_early(),
+            (Mode::Xa | Mode::Tcc | Mode::Saga | Mode::Mixed, Status::Active) => txn.drop_early(),
             (Mode::Saga, Status::Committing) if !txn.begin.options.forward_only => txn.turn(None, unsure),
             (_, status) => return Err(Refusal::Not(status)),
         }

@@ -159,7 +159,7 @@ impl Rig {
                     self.proposals.push((self.now, command.clone(), urgency));
                     self.proposed.push_back((self.now + self.lag_ms, command, urgency));
                 }
-                Effect::Stalled(..) => {}
+                Effect::Stalled(..) | Effect::Through(_) => {}
                 Effect::History(xid, attempts) => self.history.push((xid, attempts)),
             }
         }

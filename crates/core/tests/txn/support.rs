@@ -34,6 +34,7 @@ pub(crate) fn step(id: &str, forward: &str, backward: &str) -> Enrolment {
         payload: Bytes::from_static(b"payload"),
         after: [].into_iter().collect(),
         refused: false,
+        rows: None,
     }
 }
 

@@ -42,7 +42,8 @@ pub(super) fn call<'a>(task: &'a Task<'_>, url: &'a str, headers: &'a Headers) -
 fn trans_type(mode: Mode) -> &'static str {
     match mode {
         Mode::Saga => dtm::trans_type::SAGA,
-        Mode::Tcc => dtm::trans_type::TCC,
+        // To a receiver that speaks dtm its part of a mixed transaction is tried, confirmed and cancelled.
+        Mode::Tcc | Mode::Mixed => dtm::trans_type::TCC,
         Mode::Xa => dtm::trans_type::XA,
         // dtm has no notifications; a receiver cannot tell one from a message.
         Mode::Message | Mode::Notification => dtm::trans_type::MSG,

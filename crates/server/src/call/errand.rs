@@ -28,8 +28,8 @@ impl Op {
         match (mode, errand) {
             (Mode::Workflow, Errand::BackCheck) => Self::Run,
             (_, Errand::BackCheck) => Self::Check,
-            (Mode::Tcc, Errand::Leg(_, Way::Forward)) => Self::Confirm,
-            (Mode::Tcc, Errand::Leg(_, Way::Backward)) => Self::Cancel,
+            (Mode::Tcc | Mode::Mixed, Errand::Leg(_, Way::Forward)) => Self::Confirm,
+            (Mode::Tcc | Mode::Mixed, Errand::Leg(_, Way::Backward)) => Self::Cancel,
             (Mode::Xa, Errand::Leg(_, Way::Forward)) => Self::Commit,
             (Mode::Xa, Errand::Leg(_, Way::Backward)) => Self::Rollback,
             (Mode::Message, Errand::Leg(_, Way::Forward)) => Self::Deliver,
@@ -105,6 +105,8 @@ fn initial(txn: &Txn, protocol: Protocol) -> Cow<'_, Bytes> {
         Protocol::Http | Protocol::Grpc => Cow::Borrowed(&txn.note),
         Protocol::DtmHttp | Protocol::DtmJsonRpc => Cow::Owned(workflow_data(&txn.note, "http")),
         Protocol::DtmGrpc => Cow::Owned(workflow_data(&txn.note, dtm::GRPC_PROTOCOL)),
+        // Seata has no workflows.
+        Protocol::Seata => Cow::Owned(Bytes::new()),
     }
 }
 

@@ -19,7 +19,7 @@ const BUCKETS: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 pub struct CallMetrics {
     calls: Family<[(&'static str, &'static str); 3], Counter>,
     /// In the order of [`Protocol`].
-    durations: Arc<[Histogram; 5]>,
+    durations: Arc<[Histogram; 6]>,
     in_flight: Gauge,
 }
 
@@ -40,6 +40,7 @@ impl CallMetrics {
             of(Protocol::DtmHttp),
             of(Protocol::DtmJsonRpc),
             of(Protocol::DtmGrpc),
+            of(Protocol::Seata),
         ];
         Self { calls, durations: Arc::new(durations), in_flight }
     }
@@ -97,5 +98,6 @@ fn protocol_name(protocol: Protocol) -> &'static str {
         Protocol::DtmHttp => "dtm_http",
         Protocol::DtmJsonRpc => "dtm_json_rpc",
         Protocol::DtmGrpc => "dtm_grpc",
+        Protocol::Seata => "seata",
     }
 }

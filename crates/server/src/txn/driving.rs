@@ -244,6 +244,7 @@ impl Driving {
                     self.coordinator.proposer.propose_for_driver(command, urgency, subject);
                 }
                 Effect::Stalled(xid, result) => self.coordinator.stalled(xid, &result),
+                Effect::Through(xid) => self.coordinator.waiters.through(xid),
                 Effect::History(xid, attempts) => drop(histories.insert(xid, attempts)),
             }
         }

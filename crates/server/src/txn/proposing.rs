@@ -1,6 +1,6 @@
 //! Commands of all connections and of the driver, one batch after the other into the log.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use synod_base::xid::Xid;
 use synod_core::txn::drive::{Event, Urgency};
-use synod_core::txn::{Command, Done, Refusal};
+use synod_core::txn::{Begin, Command, Done, Refusal};
 use synod_replica::{Applied, Batcher, Cause, Gathered, IdBlocks, Later, Machine, ProposeError, Replicator};
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -31,6 +31,8 @@ const ID_WAIT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 enum Ticket {
     Client(oneshot::Sender<Result<Done, Failure>>),
+    /// A begin that was answered before it is durable.
+    Early(Xid),
     /// The driver, if it wants to know for a transaction.
     Driver(Option<Xid>),
     Ids,
@@ -48,6 +50,8 @@ struct Inbox {
     requests: VecDeque<Request>,
     /// None while this node does not lead.
     ids: Option<IdBlocks>,
+    /// Begins that were answered before they are durable, until they are.
+    early: HashSet<Xid>,
 }
 
 #[derive(Debug, Default)]
@@ -111,10 +115,28 @@ impl Proposer {
 
     pub(super) async fn propose(&self, command: Command) -> Result<Done, Failure> {
         let (ticket, answer) = oneshot::channel();
-        let request = Request { command, urgency: Urgency::Now, ticket: Ticket::Client(ticket) };
+        self.push(Request { command, urgency: Urgency::Now, ticket: Ticket::Client(ticket) })?;
+        answer.await.unwrap_or(Err(Failure::Lost))
+    }
+
+    /// Puts a begin in line, ahead of whatever is proposed for the transaction later, and does not wait for it.
+    pub(super) fn begin_early(&self, begin: Box<Begin>) -> Result<(), Failure> {
+        let ticket = Ticket::Early(begin.xid);
+        self.push(Request { command: Command::Begin(begin), urgency: Urgency::Lazy, ticket })
+    }
+
+    /// Whether a begin was answered and is not durable yet.
+    pub(super) fn is_early(&self, xid: Xid) -> bool {
+        self.with(|inbox| inbox.early.contains(&xid))
+    }
+
+    fn push(&self, request: Request) -> Result<(), Failure> {
         let taken = self.with(|inbox| {
             let room = inbox.requests.len() < INBOX_MAX;
             if room {
+                if let Ticket::Early(xid) = request.ticket {
+                    inbox.early.insert(xid);
+                }
                 inbox.requests.push_back(request);
             }
             room
@@ -123,7 +145,7 @@ impl Proposer {
             return Err(Failure::Busy("too many requests wait"));
         }
         self.0.filled.notify_one();
-        answer.await.unwrap_or(Err(Failure::Lost))
+        Ok(())
     }
 
     /// The driver's proposals are always taken: they are as many as the transactions that are open, and finish them.
@@ -252,6 +274,7 @@ impl Proposing {
                     // Nobody may be left there to hear it.
                     drop(client.send(Err(failure)));
                 }
+                Ticket::Early(xid) => self.no_longer_early(xid),
                 ticket => self.held.push_back(Request { command: refused.command, urgency, ticket }),
             }
         }
@@ -278,9 +301,14 @@ impl Proposing {
         }
     }
 
+    fn no_longer_early(&self, xid: Xid) {
+        self.proposer.with(|inbox| inbox.early.remove(&xid));
+    }
+
     async fn tell(&self, ticket: Ticket, result: Result<Done, Failure>) {
         match ticket {
             Ticket::Client(client) => drop(client.send(result)),
+            Ticket::Early(xid) => self.no_longer_early(xid),
             Ticket::Driver(None) => {}
             Ticket::Driver(Some(xid)) => {
                 drop(self.notices.send(Notice::Event(Event::Settled(xid))).await);

@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 pub enum Seen {
     /// It has ended; this is how.
     Ended(Arc<Txn>),
+    /// Everything that its initiator waits for has been done, in the way in which it was decided.
+    Through,
     /// A call of it was answered "ongoing" or failed: it goes on later.
     Stalled(CallResult),
 }
@@ -71,9 +73,18 @@ impl Waiters {
 
     /// Tells of a call that has to be repeated.
     pub(super) fn stalled(&self, xid: Xid, result: &CallResult) {
+        self.tell(xid, &Seen::Stalled(result.clone()));
+    }
+
+    /// Tells that the initiator need not wait any more.
+    pub(super) fn through(&self, xid: Xid) {
+        self.tell(xid, &Seen::Through);
+    }
+
+    fn tell(&self, xid: Xid, seen: &Seen) {
         self.with(|inner| {
             for waiter in inner.by_xid.get(&xid).into_iter().flatten() {
-                drop(waiter.seen.try_send(Seen::Stalled(result.clone())));
+                drop(waiter.seen.try_send(seen.clone()));
             }
         });
     }
@@ -90,7 +101,7 @@ impl Wait {
         loop {
             match self.next().await? {
                 Seen::Ended(txn) => return Some(txn),
-                Seen::Stalled(_) => {}
+                Seen::Stalled(_) | Seen::Through => {}
             }
         }
     }

@@ -104,7 +104,7 @@ impl Client {
             call_timeout_ms: 0,
         };
         let (in_steps, nameless) = (pick(&[0, 0, 1]) == 1, pick(&[0, 1]) == 1);
-        let hasty = pick(&[0, 1]) == 1 && matches!(mode, Mode::Xa | Mode::Tcc);
+        let hasty = pick(&[0, 1]) == 1 && matches!(mode, Mode::Xa | Mode::Tcc | Mode::Mixed);
         let branches = (0..count).map(|_| rng.below(participants as u64) as usize).collect();
         let mut after = |at: usize| (0..at as u16).filter(|_| rng.percent(40)).collect::<Vec<_>>();
         let after = (0..count).map(|at| if mode == Mode::Saga { after(at) } else { vec![] }).collect();
@@ -112,7 +112,7 @@ impl Client {
             number,
             mode,
             in_steps: in_steps && mode == Mode::Saga,
-            nameless: nameless && matches!(mode, Mode::Xa | Mode::Tcc),
+            nameless: nameless && matches!(mode, Mode::Xa | Mode::Tcc | Mode::Mixed),
             hasty,
             branches,
             options,
@@ -148,7 +148,7 @@ impl Client {
     pub fn branch(&self, at: usize) -> Enrolment {
         let (participant, after) = (self.branches[at], self.after[at].iter().copied().collect());
         let called = self.mode != Mode::Workflow;
-        let undone = matches!(self.mode, Mode::Xa | Mode::Tcc | Mode::Saga);
+        let undone = matches!(self.mode, Mode::Xa | Mode::Tcc | Mode::Mixed | Mode::Saga);
         Enrolment {
             id: Self::branch_id(at).into(),
             label: "".into(),
@@ -157,6 +157,7 @@ impl Client {
             payload: "payload".into(),
             after,
             refused: false,
+            rows: None,
         }
     }
 
@@ -171,7 +172,7 @@ impl Client {
         let given = match self.mode {
             Mode::Saga => !self.in_steps,
             Mode::Message | Mode::Notification => true,
-            Mode::Xa | Mode::Tcc | Mode::Workflow => false,
+            Mode::Xa | Mode::Tcc | Mode::Mixed | Mode::Workflow => false,
         };
         let submit = matches!(self.mode, Mode::Notification) || self.mode == Mode::Saga && !self.in_steps;
         let asked = matches!(self.mode, Mode::Message | Mode::Workflow);
@@ -193,8 +194,8 @@ impl Client {
     /// What comes after its begin.
     pub fn first(&self) -> Deed {
         match self.mode {
-            Mode::Xa | Mode::Tcc if self.hasty => Deed::Ask(0, Op::Try),
-            Mode::Xa | Mode::Tcc => Deed::Enlist(0),
+            Mode::Xa | Mode::Tcc | Mode::Mixed if self.hasty => Deed::Ask(0, Op::Try),
+            Mode::Xa | Mode::Tcc | Mode::Mixed => Deed::Enlist(0),
             Mode::Saga if self.in_steps => Deed::Enlist(0),
             Mode::Saga | Mode::Notification => Deed::Query,
             Mode::Message => Deed::Local,
@@ -205,7 +206,7 @@ impl Client {
     /// What comes after branch `at` has joined.
     pub fn after_enlist(&self, at: usize) -> Deed {
         match self.mode {
-            Mode::Xa | Mode::Tcc if !self.hasty => Deed::Ask(at, Op::Try),
+            Mode::Xa | Mode::Tcc | Mode::Mixed if !self.hasty => Deed::Ask(at, Op::Try),
             _ if self.hasty && at + 1 < self.branches.len() => Deed::Ask(at + 1, Op::Try),
             _ if at + 1 < self.branches.len() => Deed::Enlist(at + 1),
             _ => Deed::Decide(Way::Forward),

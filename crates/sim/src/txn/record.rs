@@ -52,7 +52,7 @@ pub fn decided(mode: Mode, status: Status) -> Option<Way> {
     match (mode, status) {
         (_, Status::Ended(End::Committed)) => Some(Way::Forward),
         (_, Status::Ended(End::RolledBack) | Status::RollingBack) => Some(Way::Backward),
-        (Mode::Xa | Mode::Tcc | Mode::Message, Status::Committing) => Some(Way::Forward),
+        (Mode::Xa | Mode::Tcc | Mode::Mixed | Mode::Message, Status::Committing) => Some(Way::Forward),
         _ => None,
     }
 }

@@ -631,6 +631,7 @@ pub enum Mode {
     Message = 4,
     Notification = 5,
     Workflow = 6,
+    Mixed = 7,
 }
 impl Mode {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -646,6 +647,7 @@ impl Mode {
             Self::Message => "MODE_MESSAGE",
             Self::Notification => "MODE_NOTIFICATION",
             Self::Workflow => "MODE_WORKFLOW",
+            Self::Mixed => "MODE_MIXED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -658,6 +660,7 @@ impl Mode {
             "MODE_MESSAGE" => Some(Self::Message),
             "MODE_NOTIFICATION" => Some(Self::Notification),
             "MODE_WORKFLOW" => Some(Self::Workflow),
+            "MODE_MIXED" => Some(Self::Mixed),
             _ => None,
         }
     }
@@ -760,6 +763,7 @@ pub enum Protocol {
     DtmHttp = 3,
     DtmJsonRpc = 4,
     DtmGrpc = 5,
+    Seata = 6,
 }
 impl Protocol {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -774,6 +778,7 @@ impl Protocol {
             Self::DtmHttp => "PROTOCOL_DTM_HTTP",
             Self::DtmJsonRpc => "PROTOCOL_DTM_JSON_RPC",
             Self::DtmGrpc => "PROTOCOL_DTM_GRPC",
+            Self::Seata => "PROTOCOL_SEATA",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -785,6 +790,7 @@ impl Protocol {
             "PROTOCOL_DTM_HTTP" => Some(Self::DtmHttp),
             "PROTOCOL_DTM_JSON_RPC" => Some(Self::DtmJsonRpc),
             "PROTOCOL_DTM_GRPC" => Some(Self::DtmGrpc),
+            "PROTOCOL_SEATA" => Some(Self::Seata),
             _ => None,
         }
     }

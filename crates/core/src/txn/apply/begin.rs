@@ -112,6 +112,9 @@ fn check(begin: &Begin, limits: &Limits) -> Result<(), Refusal> {
     if begin.mode != Mode::Workflow && begin.branches.iter().any(|branch| branch.refused) {
         return Err(Refusal::Invalid("only a workflow's step has been refused already"));
     }
+    if begin.branches.iter().any(|branch| branch.rows.is_some()) {
+        return Err(Refusal::Invalid("a branch that locks rows joins a transaction that has begun"));
+    }
     check_target(begin.back_check.as_ref(), limits)?;
     begin.branches.iter().try_for_each(|branch| check_branch(branch, limits))?;
     let mut names: Vec<_> = begin.branches.iter().map(|branch| (&branch.id, &branch.label)).collect();
@@ -129,6 +132,14 @@ pub(super) fn check_branch(branch: &Enrolment, limits: &Limits) -> Result<(), Re
     }
     if branch.payload.len() > limits.payload_bytes_max {
         return Err(Refusal::TooLarge("a branch's payload"));
+    }
+    if let Some(rows) = &branch.rows {
+        if rows.resource.len() > limits.text_bytes_max {
+            return Err(Refusal::TooLarge("a branch's resource"));
+        }
+        if rows.keys.len() > limits.payload_bytes_max {
+            return Err(Refusal::TooLarge("a branch's list of rows"));
+        }
     }
     if branch.after.len() > usize::from(limits.branches_max) {
         return Err(Refusal::TooLarge("the list of branches that go first"));

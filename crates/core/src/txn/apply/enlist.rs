@@ -30,9 +30,18 @@ impl State {
         if branch.refused && txn.mode != Mode::Workflow {
             return Err(Refusal::Invalid("only a workflow's step has been refused already"));
         }
+        if branch.rows.is_some() && txn.mode != Mode::Mixed {
+            return Err(Refusal::Invalid("only branches of mixed transactions lock rows"));
+        }
         check_branch(branch, &self.limits)?;
         txn.mode.rules().on_enlist(txn, branch)?;
         let (number, at_ms) = (txn.branches.len() as u16, self.stamp_ms);
+        if let Some(rows) = &branch.rows {
+            if let Some((holder, rolling_back)) = self.conflict(*xid, rows) {
+                return Err(Refusal::Locked { holder, rolling_back });
+            }
+            self.locks.take(*xid, rows);
+        }
         self.edit(*xid, news, |txn| txn.branches.push(enrolled(branch, at_ms)));
         Ok(Done::Enlisted(number))
     }
@@ -55,6 +64,7 @@ pub(super) fn enrolled(branch: &Enrolment, at_ms: u64) -> Branch {
         payload: branch.payload.clone(),
         after: branch.after.clone(),
         joined_ms: at_ms,
+        rows: branch.rows.clone(),
     }
 }
 
@@ -63,5 +73,6 @@ fn is_same(known: &Branch, branch: &Enrolment) -> bool {
         && known.backward.target == branch.backward
         && known.payload == branch.payload
         && known.after == branch.after
+        && known.rows == branch.rows
         && (branch.forward.is_some() || (known.forward.step == Step::Refused) == branch.refused)
 }

@@ -36,7 +36,8 @@ impl State {
         Ok(Done::Recorded)
     }
 
-    fn leg(&self, report: &Report) -> Result<(Status, Step), Refusal> {
+    /// How its transaction stands, and the leg.
+    pub(super) fn leg(&self, report: &Report) -> Result<(Status, Step), Refusal> {
         let txn = self.opened(report.xid)?;
         let branch = txn.branches.get(usize::from(report.branch)).ok_or(Refusal::NoSuchBranch)?;
         Ok((txn.status, branch.leg(report.way).step))

@@ -7,22 +7,27 @@ use bytes::Bytes;
 use synod_base::xid::Xid;
 
 use super::v1::{
-    mode_tag, read_limits, read_mode, read_options, read_target, read_xid, write_limits, write_options,
-    write_target,
+    mode_tag, read_limits, read_mode, read_options, read_rows, read_target, read_xid, write_limits,
+    write_options, write_rows, write_target,
 };
 use super::{Damage, Read, Reader, Writer};
+use crate::txn::lock::{self, Rows};
 use crate::txn::model::{Branch, End, Leg, Limits, Status, Step, Txn};
 use crate::txn::outcomes::{EndedGid, GidDigest, Outcomes, PAGE_LAST, Page};
 use crate::txn::state::State;
 use crate::txn::topic::{Subscriber, Topic};
 
 const VERSION: u8 = 1;
+/// Of a transaction whose branches have rows.
+const WITH_ROWS: u8 = 2;
 const HEAD: u8 = 1;
 const OPEN: u8 = 2;
 const PAGE: u8 = 3;
 const GONE: u8 = 4;
 const GID: u8 = 5;
 const TOPIC: u8 = 6;
+/// The rows of one branch of the open transaction before it.
+const ROWS: u8 = 7;
 
 /// The records of a state, in the order in which [`Loader`] takes them.
 pub fn records(state: &State) -> impl Iterator<Item = Bytes> + '_ {
@@ -34,7 +39,17 @@ pub fn records(state: &State) -> impl Iterator<Item = Bytes> + '_ {
             write_limits(to, &state.limits);
         })
     });
-    let open = state.iter().map(|txn| record(OPEN, |to| write_txn(to, txn)));
+    let open = state.iter().flat_map(|txn| {
+        let rows = txn.numbered().filter_map(|(number, branch)| Some((number, branch.rows.as_ref()?)));
+        let rows = rows.map(|(number, rows)| {
+            record(ROWS, |to| {
+                to.number(txn.xid.number());
+                to.number(number.into());
+                write_rows(to, rows);
+            })
+        });
+        std::iter::once(record(OPEN, |to| write_txn(to, txn))).chain(rows)
+    });
     let pages = state.outcomes.pages.iter().map(|(number, page)| {
         record(PAGE, |to| {
             to.number(*number);
@@ -130,9 +145,31 @@ impl Loader {
                 let (name, topic) = read_topic(from)?;
                 Arc::make_mut(&mut self.state.topics).insert(name, topic);
             }
+            ROWS => self.take_rows(from)?,
             _ => return from.damage("a record that is not known here"),
         }
         from.end()
+    }
+
+    fn take_rows(&mut self, from: &mut Reader<'_>) -> Read<()> {
+        let (xid, number) = (read_xid(from)?, from.small::<u16>()?);
+        let rows = read_rows(from)?;
+        let Some(txn) = self.state.open.get_mut(&xid) else {
+            return from.damage("rows of a transaction that is not there");
+        };
+        let txn = Arc::make_mut(txn);
+        let Some(branch) = txn.branches.get_mut(usize::from(number)) else {
+            return from.damage("rows of a branch that is not there");
+        };
+        branch.rows = Some(Box::new(rows));
+        let branch = &txn.branches[usize::from(number)];
+        if let Some(rows) = branch.rows.as_deref().filter(|_| lock::holds(txn, branch)) {
+            if self.state.locks.conflict(xid, rows).is_some() {
+                return from.damage("two transactions hold a row");
+            }
+            self.state.locks.take(xid, rows);
+        }
+        Ok(())
     }
 
     /// The state, when all records were taken.
@@ -151,16 +188,36 @@ impl Loader {
 
 /// The bytes of one transaction.
 pub fn encode_txn(txn: &Txn) -> Bytes {
-    record(VERSION, |to| write_txn(to, txn))
+    let rows: Vec<_> =
+        txn.numbered().filter_map(|(number, branch)| Some((number, branch.rows.as_ref()?))).collect();
+    record(if rows.is_empty() { VERSION } else { WITH_ROWS }, |to| {
+        write_txn(to, txn);
+        if !rows.is_empty() {
+            to.list(&rows, |to, (number, rows)| {
+                to.number((*number).into());
+                write_rows(to, rows);
+            });
+        }
+    })
 }
 
 /// Reads one transaction.
 pub fn decode_txn(bytes: &Bytes) -> Result<Txn, Damage> {
     let from = &mut Reader::new(bytes);
-    if from.byte()? != VERSION {
+    let version = from.byte()?;
+    if version != VERSION && version != WITH_ROWS {
         return from.damage("a version that is not known here");
     }
-    let txn = read_txn(from)?;
+    let mut txn = read_txn(from)?;
+    if version == WITH_ROWS {
+        let all: Vec<(u16, Rows)> = from.list(|from| Ok((from.small()?, read_rows(from)?)))?;
+        for (number, rows) in all {
+            match txn.branches.get_mut(usize::from(number)) {
+                Some(branch) => branch.rows = Some(Box::new(rows)),
+                None => return from.damage("rows of a branch that is not there"),
+            }
+        }
+    }
     from.end()?;
     Ok(txn)
 }
@@ -231,6 +288,7 @@ fn read_branch(from: &mut Reader<'_>) -> Read<Branch> {
         payload: from.bytes()?,
         after: from.list(Reader::small)?,
         joined_ms: from.number()?,
+        rows: None,
     })
 }
 

@@ -7,7 +7,8 @@ use synod_base::hash::stable64;
 use synod_base::xid::Xid;
 
 use super::{Damage, Read, Reader, Writer};
-use crate::txn::command::{Batch, Begin, Command, Decision, Enlist, Enrolment, Report, Turn};
+use crate::txn::command::{Amend, Batch, Begin, Command, Decision, Enlist, Enrolment, Report, Turn};
+use crate::txn::lock::Rows;
 use crate::txn::mode::Mode;
 use crate::txn::model::{Limits, Options, Protocol, Target, Way};
 
@@ -63,8 +64,12 @@ fn write_command(to: &mut Writer, command: &Command) {
             write_content(to, begin, begin.headers.iter());
         }
         Command::Enlist(enlist) => {
-            write_head(to, 3, enlist.xid);
+            let rows = enlist.branch.rows.as_deref();
+            write_head(to, if rows.is_none() { 3 } else { 19 }, enlist.xid);
             write_enrolment(to, &enlist.branch);
+            if let Some(rows) = rows {
+                write_rows(to, rows);
+            }
         }
         Command::Decide(decision) => {
             write_head(to, 4, decision.xid);
@@ -94,23 +99,32 @@ fn write_command(to: &mut Writer, command: &Command) {
             to.byte(12);
             to.number(*before_ms);
         }
-        Command::Subscribe { topic, url, remark } => {
-            to.byte(13);
-            [topic, url, remark].into_iter().for_each(|text| to.text(text));
-        }
-        Command::Unsubscribe { topic, url } => {
-            to.byte(14);
-            [topic, url].into_iter().for_each(|text| to.text(text));
-        }
-        Command::DeleteTopic { topic } => {
-            to.byte(15);
-            to.text(topic);
+        Command::Subscribe { .. } | Command::Unsubscribe { .. } | Command::DeleteTopic { .. } => {
+            write_topic_command(to, command);
         }
         Command::Limit(limits) => {
             to.byte(16);
             write_limits(to, limits);
         }
+        Command::Refuse(report) => write_report(to, 17, report),
+        Command::Amend(amend) => {
+            write_head(to, 18, amend.xid);
+            to.number(amend.branch.into());
+            to.maybe(amend.payload.as_deref(), Writer::bytes);
+            to.flag(amend.withdraw);
+        }
     }
+}
+
+fn write_topic_command(to: &mut Writer, command: &Command) {
+    let (tag, texts): (_, &[&str]) = match command {
+        Command::Subscribe { topic, url, remark } => (13, &[topic, url, remark]),
+        Command::Unsubscribe { topic, url } => (14, &[topic, url]),
+        Command::DeleteTopic { topic } => (15, &[topic]),
+        _ => return,
+    };
+    to.byte(tag);
+    texts.iter().for_each(|text| to.text(text));
 }
 
 fn read_command(from: &mut Reader<'_>) -> Read<Command> {
@@ -141,6 +155,18 @@ fn read_command(from: &mut Reader<'_>) -> Read<Command> {
         14 => Command::Unsubscribe { topic: from.text()?, url: from.text()? },
         15 => Command::DeleteTopic { topic: from.text()? },
         16 => Command::Limit(Box::new(read_limits(from)?)),
+        17 => Command::Refuse(read_report(from)?),
+        18 => Command::Amend(Box::new(Amend {
+            xid: read_xid(from)?,
+            branch: from.small()?,
+            payload: from.maybe(Reader::bytes)?,
+            withdraw: from.flag()?,
+        })),
+        19 => {
+            let mut enlist = Enlist { xid: read_xid(from)?, branch: read_enrolment(from)? };
+            enlist.branch.rows = Some(Box::new(read_rows(from)?));
+            Command::Enlist(Box::new(enlist))
+        }
         _ => return from.damage("a command that is not known here"),
     })
 }
@@ -214,7 +240,17 @@ fn read_enrolment(from: &mut Reader<'_>) -> Read<Enrolment> {
         payload: from.bytes()?,
         after: from.list(Reader::small)?,
         refused: from.flag()?,
+        rows: None,
     })
+}
+
+pub(super) fn write_rows(to: &mut Writer, rows: &Rows) {
+    to.text(&rows.resource);
+    to.text(&rows.keys);
+}
+
+pub(super) fn read_rows(from: &mut Reader<'_>) -> Read<Rows> {
+    Ok(Rows { resource: from.text()?, keys: from.text()? })
 }
 
 pub(super) fn write_options(to: &mut Writer, options: &Options) {
@@ -275,6 +311,7 @@ pub(super) fn write_target(to: &mut Writer, target: &Target) {
         Protocol::DtmHttp => 3,
         Protocol::DtmJsonRpc => 4,
         Protocol::DtmGrpc => 5,
+        Protocol::Seata => 6,
     });
     to.text(&target.url);
 }
@@ -286,6 +323,7 @@ pub(super) fn read_target(from: &mut Reader<'_>) -> Read<Target> {
         3 => Protocol::DtmHttp,
         4 => Protocol::DtmJsonRpc,
         5 => Protocol::DtmGrpc,
+        6 => Protocol::Seata,
         _ => return from.damage("a protocol that is not known here"),
     };
     Ok(Target { protocol, url: from.text()? })
@@ -299,6 +337,7 @@ pub(super) fn mode_tag(mode: Mode) -> u8 {
         Mode::Message => 4,
         Mode::Notification => 5,
         Mode::Workflow => 6,
+        Mode::Mixed => 7,
     }
 }
 

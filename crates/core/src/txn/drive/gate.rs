@@ -210,6 +210,17 @@ impl Gate {
         self.closed.remove(&(until, key));
     }
 
+    /// A destination is known to answer again.
+    pub(super) fn answers(&mut self, name: &str, now_mono: u64) {
+        let Some((key, _)) = self.destinations.get_key_value(name) else { return };
+        let key = Arc::clone(key);
+        let destination = self.destinations.get_mut(name).expect("just found");
+        destination.silent = 0;
+        let until = std::mem::take(&mut destination.closed_until);
+        self.sort(&key, now_mono);
+        self.closed.remove(&(until, key));
+    }
+
     /// Takes note of the destinations that may be tried again.
     pub(super) fn reopen(&mut self, now_mono: u64) {
         while let Some((until, _)) = self.closed.first()

@@ -84,6 +84,8 @@ pub(super) struct Task {
     /// Where it stands in line.
     pub(super) places: Places,
     pub(super) timer_mono: Option<u64>,
+    /// That its initiator need not wait any more has been told, of this way.
+    pub(super) told: Option<Way>,
 }
 
 impl Task {
@@ -100,6 +102,7 @@ impl Task {
             hurried: SmallVec::new(),
             places: Places::new(),
             timer_mono: None,
+            told: None,
         }
     }
 
@@ -152,6 +155,26 @@ impl Task {
     /// Whether nothing is left to do once all acknowledgements are applied.
     pub(super) fn is_finished(&self) -> bool {
         matches!(self.txn.mode.rules().next(&self.txn, u64::MAX), Next::Finish(_))
+    }
+
+    /// Whether its initiator need not wait any more and has not been told so. Of a mode that does not end quietly it is told the end.
+    pub(super) fn is_newly_told(&mut self) -> bool {
+        let way = match self.txn.status {
+            Status::Committing => Way::Forward,
+            Status::RollingBack => Way::Backward,
+            Status::Active | Status::GivenUp | Status::Ended(_) => return false,
+        };
+        let quiet = self.txn.mode.rules().ends_quietly();
+        let new = quiet && self.told != Some(way) && self.txn.is_told(way) && !self.txn.is_refused();
+        if new {
+            self.told = Some(way);
+        }
+        new
+    }
+
+    /// Whether the last acknowledgement is one that somebody waits for.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.is_finished() && !self.txn.mode.rules().ends_quietly()
     }
 
     /// Whether the result of a call still counts.

@@ -64,6 +64,8 @@ pub enum Event {
     Settled(Xid),
     /// An operator wants every call of the transaction tried at once.
     RetryNow(Xid),
+    /// Somebody answers again at this destination: what pauses there is tried at once.
+    Reachable(Box<str>),
     /// Time has passed.
     Tick,
 }
@@ -99,6 +101,9 @@ pub enum Effect {
     Propose(Command, Urgency),
     /// The transaction goes on later: a call has failed, or was answered "ongoing". Told each time, for those who wait.
     Stalled(Xid, CallResult),
+    /// Everything that its initiator waits for has been done, in the way in which it was decided; what is left to
+    /// do is to record it.
+    Through(Xid),
     /// What was tried for a transaction that ended.
     History(Xid, Vec<Attempt>),
 }

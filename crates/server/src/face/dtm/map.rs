@@ -37,7 +37,7 @@ pub(super) fn mode(trans_type: &str) -> Option<Mode> {
 pub(super) fn type_of(mode: Mode) -> &'static str {
     match mode {
         Mode::Saga => trans_type::SAGA,
-        Mode::Tcc => trans_type::TCC,
+        Mode::Tcc | Mode::Mixed => trans_type::TCC,
         Mode::Xa => trans_type::XA,
         Mode::Message | Mode::Notification => trans_type::MSG,
         Mode::Workflow => trans_type::WORKFLOW,
@@ -84,7 +84,7 @@ pub(super) fn begin(
             name = WorkflowCustom::decode(&from.custom_data, &Limits::REQUEST).map_err(bad)?.name;
             Vec::new()
         }
-        Mode::Tcc | Mode::Xa | Mode::Notification => Vec::new(),
+        Mode::Tcc | Mode::Xa | Mode::Mixed | Mode::Notification => Vec::new(),
     };
     let headers = from.options.branch_headers.iter();
     let headers = headers.map(|(name, value)| (name.as_str().into(), value.as_str().into())).chain(trace);
@@ -114,7 +114,9 @@ fn options(from: &Transaction, mode: Mode) -> Options {
         Mode::Saga => given.timeout_to_fail_s,
         // A workflow that says nothing for so long is started again.
         Mode::Workflow => given.timeout_to_fail_s.max(retry_s),
-        Mode::Tcc | Mode::Xa | Mode::Message | Mode::Notification => or(given.timeout_to_fail_s, TIMEOUT_S),
+        Mode::Tcc | Mode::Xa | Mode::Mixed | Mode::Message | Mode::Notification => {
+            or(given.timeout_to_fail_s, TIMEOUT_S)
+        }
     };
     let ms = |seconds: u32| u64::from(seconds) * 1_000;
     Options {
@@ -159,6 +161,7 @@ fn enrolment(id: String, payload: Bytes) -> Enrolment {
         payload,
         after: Default::default(),
         refused: false,
+        rows: None,
     }
 }
 
@@ -230,7 +233,7 @@ pub(super) fn protocol_of(txn: &Txn) -> &'static str {
         match target.protocol {
             Protocol::DtmGrpc | Protocol::Grpc => return "grpc",
             Protocol::DtmJsonRpc => return "json-rpc",
-            Protocol::DtmHttp | Protocol::Http => {}
+            Protocol::DtmHttp | Protocol::Http | Protocol::Seata => {}
         }
     }
     "http"
@@ -303,7 +306,7 @@ fn url_of(leg: &Leg) -> &str {
 pub(super) fn rows(txn: &Txn) -> Vec<BranchRecord> {
     let (back, forth) = match txn.mode {
         Mode::Saga => (Some(op::COMPENSATE), op::ACTION),
-        Mode::Tcc => (Some(op::CANCEL), op::CONFIRM),
+        Mode::Tcc | Mode::Mixed => (Some(op::CANCEL), op::CONFIRM),
         Mode::Xa => (Some(op::ROLLBACK), op::COMMIT),
         Mode::Message | Mode::Notification | Mode::Workflow => (None, op::ACTION),
     };

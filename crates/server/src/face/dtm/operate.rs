@@ -179,6 +179,7 @@ async fn first_pass(coordinator: &Coordinator, xid: Xid, mut wait: Wait, mode: M
         Some(Seen::Stalled(CallResult::Failed(text))) if mode != Mode::Saga => {
             Err(No::error(message::will_retry(&without_words(&text))))
         }
+        Some(Seen::Through) => Ok(()),
         Some(Seen::Stalled(_)) | None => Err(No::failure(message::NOT_SUCCESS)),
     }
 }
@@ -274,6 +275,9 @@ pub(super) async fn register(
     protocol: &str,
 ) -> Result<(), No> {
     let branch = map::register(from, protocol)?;
+    if let Some(xid) = Xid::parse(&from.gid) {
+        coordinator.arrived(xid).await;
+    }
     let Known::Open(txn) = find(coordinator, &from.gid) else {
         return Err(No::failure(message::cannot_register(&from.gid)));
     };

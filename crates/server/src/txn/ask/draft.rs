@@ -198,6 +198,7 @@ fn enrolment(
         payload,
         after: branch.after.iter().map(number).collect::<Result<_, No>>()?,
         refused: branch.refused,
+        rows: None,
     })
 }
 

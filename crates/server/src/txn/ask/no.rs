@@ -104,6 +104,8 @@ impl From<Refusal> for No {
             Refusal::Ended(end) => (Code::Standing, Some(Status::Ended(end))),
             Refusal::Not(status) => (Code::Standing, Some(status)),
             Refusal::Conflict(_) => (Code::Conflict, None),
+            // Nobody but Seata's clients lock rows, and they are answered otherwise.
+            Refusal::Locked { .. } => (Code::Busy, None),
             Refusal::BranchConflict(_) => (Code::BranchConflict, None),
             Refusal::NoSuchBranch => (Code::NoBranch, None),
             Refusal::NoSuchTopic => (Code::NoTopic, None),

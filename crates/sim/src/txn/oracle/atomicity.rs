@@ -48,9 +48,11 @@ pub(super) fn at_the_end(world: &World) -> Result<(), Broken> {
 /// Whether a branch went that way.
 fn went(deed: &Deed, way: Way) -> bool {
     match (deed.mode, way) {
-        (Mode::Xa | Mode::Tcc, Way::Forward) => deed.tried && deed.forward && !deed.backward,
+        (Mode::Xa | Mode::Tcc | Mode::Mixed, Way::Forward) => deed.tried && deed.forward && !deed.backward,
         // What was not tried needs not be cancelled.
-        (Mode::Xa | Mode::Tcc, Way::Backward) => !deed.forward && (deed.backward || !deed.tried),
+        (Mode::Xa | Mode::Tcc | Mode::Mixed, Way::Backward) => {
+            !deed.forward && (deed.backward || !deed.tried)
+        }
         (Mode::Saga | Mode::Workflow, Way::Forward) => deed.forward && !deed.backward,
         (Mode::Saga | Mode::Workflow, Way::Backward) => !deed.forward || deed.backward,
         (Mode::Message | Mode::Notification, Way::Forward) => deed.forward,

@@ -65,7 +65,7 @@ fn too_early(world: &World, txn: &Txn, branch: u16, way: Way) -> Option<u16> {
             txn.branches[usize::from(*other)].after.contains(&branch)
         }
         _ if txn.options.concurrent => false,
-        (Mode::Tcc, _) | (Mode::Saga, Way::Backward) => *other > branch,
+        (Mode::Tcc, _) | (Mode::Saga | Mode::Mixed, Way::Backward) => *other > branch,
         _ => *other < branch,
     };
     let has_answered = |other: &u16| {

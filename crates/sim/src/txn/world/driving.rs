@@ -41,7 +41,7 @@ impl World {
                     Event::Returned { life: self.life, call, result: CallResult::Failed("given up".into()) },
                 ),
                 Effect::Propose(command, urgency) => self.propose_for_driver(command, urgency),
-                Effect::Stalled(..) | Effect::History(..) => {}
+                Effect::Stalled(..) | Effect::Through(_) | Effect::History(..) => {}
             }
         }
         Ok(())

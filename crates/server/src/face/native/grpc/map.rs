@@ -21,6 +21,7 @@ pub(super) fn mode(number: i32) -> Result<Option<Mode>, Failed> {
         Ok(v1::Mode::Message) => Mode::Message,
         Ok(v1::Mode::Notification) => Mode::Notification,
         Ok(v1::Mode::Workflow) => Mode::Workflow,
+        Ok(v1::Mode::Mixed) => Mode::Mixed,
         Err(_) => return Err(Failed::unreadable(format!("mode: {number} is not known here"))),
     }))
 }

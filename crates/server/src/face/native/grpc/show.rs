@@ -19,6 +19,7 @@ pub(super) fn mode(mode: Option<Mode>) -> i32 {
         Some(Mode::Message) => v1::Mode::Message,
         Some(Mode::Notification) => v1::Mode::Notification,
         Some(Mode::Workflow) => v1::Mode::Workflow,
+        Some(Mode::Mixed) => v1::Mode::Mixed,
     }
     .into()
 }
@@ -129,6 +130,7 @@ fn leg(view: LegView) -> v1::Leg {
         Some(Protocol::DtmHttp) => v1::Protocol::DtmHttp,
         Some(Protocol::DtmJsonRpc) => v1::Protocol::DtmJsonRpc,
         Some(Protocol::DtmGrpc) => v1::Protocol::DtmGrpc,
+        Some(Protocol::Seata) => v1::Protocol::Seata,
     };
     let step = match view.step {
         Step::Pending => v1::Step::Pending,

@@ -184,6 +184,7 @@ impl From<LegView> for LegDto {
                 Protocol::DtmHttp => "dtm_http",
                 Protocol::DtmJsonRpc => "dtm_json_rpc",
                 Protocol::DtmGrpc => "dtm_grpc",
+                Protocol::Seata => "seata",
             }),
             step: match view.step {
                 Step::Pending => "pending",
