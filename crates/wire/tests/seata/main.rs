@@ -1,0 +1,5 @@
+//! Tests of the Seata codec through its public face, most of them against what the original's encoders printed:
+//! `testdata/seata`.
+
+mod golden;
+mod quirks;
