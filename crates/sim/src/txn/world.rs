@@ -85,6 +85,7 @@ enum Event {
     ParticipantStart { participant: usize },
     Full(bool),
     Operator,
+    Attend,
     Look,
     Heal,
 }
@@ -236,6 +237,7 @@ impl World {
             Event::ParticipantStart { participant } => self.participant_start(participant),
             Event::Full(full) => self.fill(full),
             Event::Operator => self.operate(),
+            Event::Attend => self.attend(),
             Event::Look => self.look(),
             Event::Heal => self.heal(),
             // Of a life of the coordinator that is over.

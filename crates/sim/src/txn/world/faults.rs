@@ -6,6 +6,9 @@ use synod_core::txn::{Command, Mode};
 use super::coordinating::Ticket;
 use super::{Event, Step, World};
 
+/// How often somebody looks after what was refused.
+const ATTEND_MS: u64 = 2_500;
+
 impl World {
     /// About that long.
     pub(super) fn soon(&mut self, average_ms: u64) -> u64 {
@@ -20,6 +23,7 @@ impl World {
             (plan.full_every_ms, Event::Full(true)),
             (plan.operator_every_ms, Event::Operator),
         ];
+        self.later(ATTEND_MS, Event::Attend);
         for (every_ms, event) in faults {
             if every_ms > 0 {
                 let first = self.soon(every_ms);
@@ -89,6 +93,21 @@ impl World {
             _ => {
                 self.record.hurried.insert(xid, self.now_ms);
                 self.drive(Told::RetryNow(xid))?;
+            }
+        }
+        self.work()
+    }
+
+    /// An operator finds what participants have refused for good, and has it tried again; no refusal ends by itself.
+    pub(super) fn attend(&mut self) -> Step {
+        self.later(ATTEND_MS, Event::Attend);
+        let Some(state) = self.state() else { return Ok(()) };
+        let refused: Vec<_> = state.iter().filter(|txn| txn.is_refused()).map(|txn| txn.xid).collect();
+        for xid in refused {
+            // Some have to wait for the next round.
+            if self.healing || self.rng.percent(60) {
+                self.record.hurried.insert(xid, self.now_ms);
+                self.push(Command::Resend { xid }, Ticket::Nobody, Urgency::Now);
             }
         }
         self.work()
