@@ -33,15 +33,62 @@ fn built() -> PathBuf {
 pub fn java(name: &str) -> Command {
     let folder = sources("java").join(name);
     let jar = folder.join(format!("target/{name}.jar"));
-    ensure(&format!("java-{name}"), &[folder.clone(), sources("java/client-common")], &jar, || {
-        need("javac", "-version", "default-jdk-headless");
-        need("mvn", "--version", "maven");
-        let mut maven = Command::new("mvn");
-        maven.args(["-q", "-B", "-ntp", "-Dstyle.color=never", "package", "-f"]).arg(folder.join("pom.xml"));
-        run(&mut maven);
+    let inputs = [folder.clone(), sources("java/client-common")];
+    ensure(&format!("java-{name}"), &inputs, &jar, || maven(&folder, &[]));
+    let mut command = jvm(192);
+    command.arg("-jar").arg(jar);
+    command
+}
+
+/// A command that runs the program on Seata's client of one version, which is in Maven's group and Java's root `package`, with
+/// these system properties.
+///
+/// # Panics
+/// As [`java`].
+pub fn seata_client(version: &str, package: &str, properties: &[(&str, &str)]) -> Command {
+    let folder = sources("java/seata-client");
+    let jar = folder.join(format!("target/{version}/seata-client.jar"));
+    let inputs = [folder.clone()];
+    ensure(&format!("java-seata-client-{version}"), &inputs, &jar, || {
+        maven(&folder, &[format!("-Dseata.version={version}"), format!("-Dseata.package={package}")]);
     });
+    let mut command = jvm(192);
+    define(&mut command, properties);
+    command.arg("-jar").arg(jar);
+    command
+}
+
+/// A command that runs Seata's own server with these system properties.
+///
+/// # Panics
+/// As [`java`].
+pub fn seata_server(properties: &[(&str, &str)]) -> Command {
+    let folder = sources("java/seata-server");
+    let jars = folder.join("target/lib");
+    let inputs = [folder.clone()];
+    ensure("java-seata-server", &inputs, &jars, || maven(&folder, &[]));
+    let mut command = jvm(512);
+    define(&mut command, properties);
+    command.arg("-cp").arg(jars.join("*")).arg("io.seata.server.ServerApplication");
+    command
+}
+
+fn define(command: &mut Command, properties: &[(&str, &str)]) {
+    command.args(properties.iter().map(|(key, value)| format!("-D{key}={value}")));
+}
+
+fn maven(folder: &Path, properties: &[String]) {
+    need("javac", "-version", "default-jdk-headless");
+    need("mvn", "--version", "maven");
+    let mut maven = Command::new("mvn");
+    maven.args(["-q", "-B", "-ntp", "-Dstyle.color=never"]).args(properties);
+    run(maven.args(["package", "-f"]).arg(folder.join("pom.xml")));
+}
+
+/// A JVM that starts quickly, with a heap of at most `mebibytes`.
+fn jvm(mebibytes: u32) -> Command {
     let mut command = Command::new("java");
-    command.args(["-Xmx192m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-jar"]).arg(jar);
+    command.args([&format!("-Xmx{mebibytes}m"), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]);
     command
 }
 
