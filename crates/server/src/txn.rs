@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `proposing` | one batch after the other, from all connections |
 //! | `driving` | the leader's driver: calls, retries, time-outs |
+//! | [`conflicts`] | who was refused rows of whose |
 //! | `waiters` | who waits for what becomes of a transaction |
 //! | [`details`] | what ended transactions looked like |
 //! | [`ask`] | what the native API asks, over HTTP and over gRPC |
@@ -15,6 +16,7 @@
 mod alarm;
 pub mod ask;
 mod attempts;
+pub mod conflicts;
 pub mod details;
 mod driving;
 pub mod metrics;
@@ -30,12 +32,14 @@ use http::HeaderMap;
 use synod_base::time::Now;
 use synod_base::xid::Xid;
 use synod_core::txn::drive::{Attempt, Event, Pause};
+use synod_core::txn::lock::HeldRow;
 use synod_core::txn::mode::{CallResult, Errand};
-use synod_core::txn::{Begin, Command, Done, End, Found, Refusal, State, Status, Txn};
+use synod_core::txn::{Begin, Command, Done, End, Found, Refusal, Rows, State, Status, Txn};
 use synod_replica::{Machine, Replicator, Sink};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use self::conflicts::{Conflict, Conflicts};
 use self::details::{Detail, Details};
 use self::driving::{Driving, Ear, Notice};
 use self::metrics::TxnMetrics;
@@ -106,6 +110,7 @@ pub struct Coordinator {
     replicator: Arc<dyn Replicator>,
     proposer: Proposer,
     waiters: Waiters,
+    conflicts: Conflicts,
     details: Details,
     notices: mpsc::Sender<Notice>,
     changes: broadcast::Sender<Change>,
@@ -169,6 +174,7 @@ impl Coordinator {
             replicator: Arc::clone(&replicator),
             proposer: Proposer::default(),
             waiters: Waiters::default(),
+            conflicts: Conflicts::default(),
             details: Details::open(directory, settings.keep_ms, settings.details_bytes)?,
             notices: notices.clone(),
             changes: broadcast::channel(CHANGES_BACKLOG).0,
@@ -339,6 +345,19 @@ impl Coordinator {
     /// Begins to wait for what becomes of a transaction. Look at it *after* that: what happened before is not told.
     pub fn wait(&self, xid: Xid) -> Wait {
         self.waiters.wait(xid)
+    }
+
+    /// A transaction was refused rows because another one holds some of them. Cheap: clients that are refused ask again at once.
+    pub fn conflict(&self, waiter: Xid, holder: Xid, rows: &Rows) {
+        let now_ms = self.now().wall_ms;
+        self.conflicts.note(waiter, holder, now_ms, || {
+            self.read(|state| state.held_by(holder, rows)).map(HeldRow::owned)
+        });
+    }
+
+    /// Who was refused rows of whose lately, by this node; the last ones first.
+    pub fn conflicts(&self) -> Vec<Conflict> {
+        self.conflicts.all()
     }
 
     /// Hears of every change from now on.

@@ -47,6 +47,24 @@ impl Rows {
     }
 }
 
+/// A row that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldRow<T> {
+    /// The database.
+    pub resource: T,
+    /// The table.
+    pub table: T,
+    /// The key in the table.
+    pub key: T,
+}
+
+impl HeldRow<&str> {
+    /// A copy.
+    pub fn owned(self) -> HeldRow<Box<str>> {
+        HeldRow { resource: self.resource.into(), table: self.table.into(), key: self.key.into() }
+    }
+}
+
 /// Names a row. Two rows of one name would merely exclude each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RowId([u8; 16]);
@@ -71,6 +89,13 @@ impl Locks {
     /// Another transaction that holds one of the rows.
     pub(super) fn conflict(&self, xid: Xid, rows: &Rows) -> Option<Xid> {
         rows.ids().find_map(|row| self.0.get(&row).copied().filter(|holder| *holder != xid))
+    }
+
+    /// The first of the rows that this transaction holds.
+    pub(super) fn held_by<'a>(&self, holder: Xid, rows: &'a Rows) -> Option<HeldRow<&'a str>> {
+        let named = rows.iter().zip(rows.ids());
+        let ((table, key), _) = named.into_iter().find(|(_, row)| self.0.get(row) == Some(&holder))?;
+        Some(HeldRow { resource: &rows.resource, table, key })
     }
 
     /// Takes the rows. None of them is another's.
@@ -104,6 +129,20 @@ pub(super) fn holds(txn: &Txn, branch: &Branch) -> bool {
 /// The branches that hold rows.
 pub(super) fn holding(txn: &Txn) -> Vec<u16> {
     txn.numbered().filter(|(_, branch)| holds(txn, branch)).map(|(number, _)| number).collect()
+}
+
+impl Txn {
+    /// The rows that it holds and, by number, the branches that have changed them, in the order in which these joined. A row that
+    /// several have changed comes with each of them.
+    pub fn held_rows(&self) -> impl Iterator<Item = (u16, HeldRow<&str>)> {
+        let held = self.numbered().filter(|(_, branch)| holds(self, branch));
+        held.flat_map(|(number, branch)| {
+            branch.rows.as_deref().into_iter().flat_map(move |rows| {
+                let resource = &*rows.resource;
+                rows.iter().map(move |(table, key)| (number, HeldRow { resource, table, key }))
+            })
+        })
+    }
 }
 
 #[cfg(test)]

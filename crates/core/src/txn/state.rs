@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use synod_base::xid::Xid;
 
-use super::lock::{Locks, Rows};
+use super::lock::{HeldRow, Locks, Rows};
 use super::model::{End, Limits, Status, Txn};
 use super::outcomes::{Outcomes, PAGE_IDS, Past};
 use super::sharded::{Place, Sharded};
@@ -127,6 +127,11 @@ impl State {
         let holder = self.locks.conflict(xid, rows)?;
         let rolling_back = self.open(holder).is_some_and(|txn| txn.status == Status::RollingBack);
         Some((holder, rolling_back))
+    }
+
+    /// The first of these rows that a certain transaction holds.
+    pub fn held_by<'a>(&self, holder: Xid, rows: &'a Rows) -> Option<HeldRow<&'a str>> {
+        self.locks.held_by(holder, rows)
     }
 
     /// How many rows are held.

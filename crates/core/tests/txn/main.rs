@@ -13,6 +13,7 @@ mod forget;
 mod gate;
 mod gid;
 mod golden;
+mod held_rows;
 mod limits;
 mod message;
 mod model;

@@ -49,6 +49,7 @@ fn call(url: String) -> Call {
         payload: Bytes::from_static(b"{}"),
         after: [].into_iter().collect(),
         joined_ms: 0,
+        rows: None,
     };
     let txn = Txn {
         xid: Xid::new(0, 1).unwrap(),

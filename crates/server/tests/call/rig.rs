@@ -66,6 +66,7 @@ pub(crate) fn txn(mode: Mode, protocol: Protocol, url: &str) -> Txn {
         payload: Bytes::from_static(br#"{"amount":30}"#),
         after: [].into_iter().collect(),
         joined_ms: 0,
+        rows: None,
     };
     Txn {
         xid: Xid::new(0, 77).unwrap(),

@@ -55,6 +55,7 @@ fn call(number: u64, url: String) -> Call {
         payload: Bytes::from_static(b"{}"),
         after: [].into_iter().collect(),
         joined_ms: 0,
+        rows: None,
     };
     let txn = Txn {
         xid: Xid::new(0, number + 1).unwrap(),
