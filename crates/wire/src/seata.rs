@@ -12,8 +12,10 @@ mod code;
 mod error;
 mod frame;
 mod message;
+pub mod protobuf;
 pub mod seata_codec;
 mod text;
+mod type_code;
 mod version;
 
 use bytes::BytesMut;
@@ -31,6 +33,8 @@ pub use version::{BadVersion, Client, ClientVersion, MergedAnswer};
 
 /// Number of the protocol's own codec.
 pub const CODEC_SEATA: u8 = 1;
+/// Number of protobuf.
+pub const CODEC_PROTOBUF: u8 = 2;
 
 /// Reads the message of a frame that is neither ping nor pong, and which `client` wrote or is to read.
 ///
@@ -39,6 +43,7 @@ pub const CODEC_SEATA: u8 = 1;
 pub fn read(frame: &Frame, client: Client) -> Result<Message, DecodeError> {
     match frame.header.codec {
         CODEC_SEATA => seata_codec::decode(frame.body.clone(), frame.header.version, client),
+        CODEC_PROTOBUF => protobuf::decode(frame.body.clone()),
         code => Err(DecodeError::Codec { code, name: codec_name(code) }),
     }
 }
@@ -53,9 +58,10 @@ pub fn write(
     client: Client,
     output: &mut BytesMut,
 ) -> Result<(), EncodeError> {
-    header.write(output, |body| match header.codec {
-        CODEC_SEATA => seata_codec::encode(message, header.version, client, body),
-        code => Err(EncodeError::Codec(code)),
+    header.write(output, |body| match (header.version, header.codec) {
+        (version, CODEC_SEATA) => seata_codec::encode(message, version, client, body),
+        (1.., CODEC_PROTOBUF) => protobuf::encode(message, client, body),
+        (_, code) => Err(EncodeError::Codec(code)),
     })
 }
 

@@ -53,6 +53,15 @@ pub enum DecodeError {
     /// No such message.
     #[error("type code {0}: no such message")]
     Type(i16),
+    /// No such message in protobuf.
+    #[error("{0:?}: no such message")]
+    Name(String),
+    /// A message of protobuf where only others may be.
+    #[error("{0:?} inside another message: not one that may be merged")]
+    NestedName(String),
+    /// What is no protobuf.
+    #[error("malformed protobuf message: {0}")]
+    Protobuf(#[from] prost::DecodeError),
     /// A message where only others may be.
     #[error("type code {0} inside another message: not one that may be merged")]
     Nested(i16),
@@ -76,8 +85,8 @@ pub enum DecodeError {
         /// The number.
         code: i64,
     },
-    /// A length or count below zero.
-    #[error("{field}: {length} is no length")]
+    /// A length or count that cannot be.
+    #[error("{field}: its length cannot be {length}")]
     Length {
         /// Which.
         field: &'static str,
@@ -107,7 +116,13 @@ pub enum EncodeError {
         /// The longest there can be.
         max: usize,
     },
-    /// A codec that is not spoken here.
+    /// A codec that is not spoken here, or not in this version of the protocol.
     #[error("codec {0} is not supported")]
     Codec(u8),
+    /// A message that the codec cannot say.
+    #[error("{message}: the codec has no form for it")]
+    NoForm {
+        /// Which.
+        message: &'static str,
+    },
 }

@@ -2,4 +2,5 @@
 //! `testdata/seata`.
 
 mod golden;
+mod protobuf;
 mod quirks;

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
+use super::NO_STATUS;
 use super::fields::Fields;
-use super::{NO_STATUS, type_code};
 use crate::seata::code::{BranchStatus, BranchType, ExceptionCode, GlobalStatus};
 use crate::seata::error::DecodeError;
 use crate::seata::message::{
@@ -12,6 +12,7 @@ use crate::seata::message::{
     MergedWarp, Message, Outcome, Register, RegisterAnswer, Request, UndoLogDelete,
 };
 use crate::seata::text::Text;
+use crate::seata::type_code;
 use crate::seata::version::{Client, ClientVersion};
 
 /// The fewest bytes of a message inside another: its type code and an answer that carries nothing.

@@ -2,13 +2,14 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::{NO_STATUS, type_code};
+use super::NO_STATUS;
 use crate::seata::code::GlobalStatus;
 use crate::seata::error::EncodeError;
 use crate::seata::message::{
     Answer, BranchEnd, BranchEndAnswer, BranchRegister, GlobalEnd, GlobalEndAnswer, MergedWarp, Message,
     Outcome, Register, RegisterAnswer, Request,
 };
+use crate::seata::type_code;
 use crate::seata::version::Client;
 
 /// The longest text that 16 bits can say.
