@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::result::{Figure, Goal, Row, number};
+use crate::result::{Figure, Goal, Origin, Row, number};
 use crate::server::Kind;
 
 const BEGIN: &str = "<!-- bench registry: written by `cargo xtask bench registry --markdown` -->";
@@ -15,18 +17,37 @@ pub(crate) fn store_path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("out/registry.json")
 }
 
+/// What is kept in this file, nothing when there is none.
+///
+/// # Errors
+/// When the file is something else.
+pub(crate) fn load_kept<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    match std::fs::read(path) {
+        Ok(text) => {
+            serde_json::from_slice(&text).with_context(|| format!("{} holds no results", path.display()))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+    }
+}
+
+/// Keeps it in this file.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(crate) fn store_kept<T: Serialize>(path: &Path, kept: &T) -> Result<()> {
+    let folder = path.parent().context("a file lies in a folder")?;
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(path, serde_json::to_vec_pretty(kept)?)
+        .with_context(|| format!("writing {}", path.display()))
+}
+
 /// The rows kept so far, none when there is no file.
 ///
 /// # Errors
 /// When the file is something else.
 pub(crate) fn load(path: &Path) -> Result<Vec<Row>> {
-    match std::fs::read(path) {
-        Ok(text) => {
-            serde_json::from_slice(&text).with_context(|| format!("{} holds no results", path.display()))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
-    }
+    Ok(load_kept(path)?.unwrap_or_default())
 }
 
 /// Replaces the kept rows that have been measured again, so that rows can be run one by one.
@@ -41,10 +62,7 @@ pub(crate) fn store(path: &Path, new: &[Row]) -> Result<()> {
             None => rows.push(row.clone()),
         }
     }
-    let folder = path.parent().context("a file lies in a folder")?;
-    std::fs::create_dir_all(folder)?;
-    std::fs::write(path, serde_json::to_vec_pretty(&rows)?)
-        .with_context(|| format!("writing {}", path.display()))
+    store_kept(path, &rows)
 }
 
 /// The head of the text table.
@@ -143,14 +161,49 @@ pub(crate) fn align(lines: &[Vec<String>]) -> String {
     text
 }
 
+/// Where, when and how rows were measured, each told once under a number.
+pub(crate) struct Origins<'a>(Vec<&'a Origin>);
+
+impl<'a> Origins<'a> {
+    pub(crate) fn of(rows: impl Iterator<Item = &'a Origin>) -> Self {
+        let mut origins = Vec::new();
+        for origin in rows {
+            if !origins.contains(&origin) {
+                origins.push(origin);
+            }
+        }
+        Self(origins)
+    }
+
+    pub(crate) fn number(&self, origin: &Origin) -> usize {
+        self.0.iter().position(|other| *other == origin).map_or(0, |at| at + 1)
+    }
+
+    /// For below a table.
+    pub(crate) fn list(&self) -> String {
+        let line = |(at, origin): (usize, &&Origin)| {
+            format!("{}. {}, {}: `{}`\n", at + 1, origin.date, origin.machine, origin.command)
+        };
+        format!("\n{}", self.0.iter().enumerate().map(line).collect::<String>())
+    }
+
+    /// A table whose last column says where each line comes from.
+    pub(crate) fn table(
+        &self,
+        columns: &[&str],
+        lines: impl Iterator<Item = (Vec<String>, &'a Origin)>,
+    ) -> String {
+        let mut text = format!("| {} | run |\n|{}\n", columns.join(" | "), "---|".repeat(columns.len() + 1));
+        for (cells, origin) in lines {
+            text.push_str(&format!("| {} | {} |\n", cells.join(" | "), self.number(origin)));
+        }
+        text
+    }
+}
+
 /// The table for `docs/performance.md`, with where, when and how each row was measured.
 pub(crate) fn markdown(rows: &[Row]) -> String {
-    let mut origins = Vec::new();
-    for row in rows {
-        if !origins.contains(&&row.origin) {
-            origins.push(&row.origin);
-        }
-    }
+    let origins = Origins::of(rows.iter().map(|row| &row.origin));
     let mut text = String::from(
         "| work | unit | goal | Java | Synod | × Java | echo (limit) | Synod p50 / p99 / p99.9 ms | reached | run |\n\
          |---|---|---|---:|---:|---:|---:|---:|---|---:|\n",
@@ -170,7 +223,6 @@ pub(crate) fn markdown(rows: &[Row]) -> String {
             },
         );
         let echo = row.of_echo().map_or_else(String::new, |share| format!(" ({:.0} %)", share * 100.0));
-        let run = origins.iter().position(|origin| **origin == row.origin).map_or(0, |at| at + 1);
         let cells = [
             row.work.clone(),
             row.unit.name().into(),
@@ -181,14 +233,11 @@ pub(crate) fn markdown(rows: &[Row]) -> String {
             format!("{}{echo}", value(Kind::Echo)),
             latency,
             row.reached().map_or("–", |reached| if reached { "yes" } else { "**no**" }).into(),
-            run.to_string(),
+            origins.number(&row.origin).to_string(),
         ];
         text.push_str(&format!("| {} |\n", cells.join(" | ")));
     }
-    text.push('\n');
-    for (at, origin) in origins.iter().enumerate() {
-        text.push_str(&format!("{}. {}, {}: `{}`\n", at + 1, origin.date, origin.machine, origin.command));
-    }
+    text.push_str(&origins.list());
     let notes = rows.iter().flat_map(|row| row.notes.iter().map(|note| format!("- {}: {note}\n", row.id)));
     let notes: String = notes.collect();
     if !notes.is_empty() {

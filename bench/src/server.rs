@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -75,26 +75,15 @@ impl Server {
     pub(crate) fn synod(binary: &Path, port: u16, settings: &Settings) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let data = directory.path().join("data");
-        let mut command = Command::new(binary);
-        // Synod takes every SYNOD_* variable for configuration.
-        command.env_remove(SYNOD_BIN);
-        command
-            .arg("serve")
-            .arg("--data")
-            .arg(&data)
-            .arg("--set")
-            .arg(format!("http.listen=127.0.0.1:{port}"));
-        for face in ["face.dtm.http", "face.dtm.grpc", "grpc"] {
-            command.arg("--set").arg(format!("{face}.listen=off"));
-        }
-        for setting in &settings.synod {
-            command.arg("--set").arg(setting);
-        }
+        let mut all = vec![format!("http.listen=127.0.0.1:{port}")];
+        all.extend(["face.dtm.http", "face.dtm.grpc", "grpc"].map(|face| format!("{face}.listen=off")));
+        all.extend_from_slice(&settings.synod);
+        let command = synod_command(binary, &data, &all);
         let mut start = Start::spawn(Kind::Synod, command, directory)?;
         let mut addr = None;
         let ready = |at: SocketAddr| status_of(at, "/health/ready") == Some(200);
         start.wait(Duration::from_millis(1), || {
-            addr = addr.or_else(|| bound_address(&data));
+            addr = addr.or_else(|| bound_address(&data, "http"));
             addr.is_some_and(ready)
         })?;
         Ok(start.finish(addr.context("a ready server has an address")?))
@@ -234,10 +223,22 @@ pub(crate) fn end(child: &mut Child) {
     child.wait().ok();
 }
 
-fn bound_address(data: &Path) -> Option<SocketAddr> {
+/// What starts a node with its data here and these settings (`key=value`).
+pub(crate) fn synod_command(binary: &Path, data: &Path, settings: &[String]) -> Command {
+    let mut command = Command::new(binary);
+    // Synod takes every SYNOD_* variable for configuration.
+    command.env_remove(SYNOD_BIN).arg("serve").arg("--data").arg(data);
+    for setting in settings {
+        command.arg("--set").arg(setting);
+    }
+    command
+}
+
+/// Where the node with its data here listens for a protocol, once it does.
+pub(crate) fn bound_address(data: &Path, protocol: &str) -> Option<SocketAddr> {
     let text = std::fs::read(data.join("addresses.json")).ok()?;
     let addresses: std::collections::BTreeMap<String, String> = serde_json::from_slice(&text).ok()?;
-    addresses.get("http")?.parse().ok()
+    addresses.get(protocol)?.parse().ok()
 }
 
 /// The status that a path is answered with; none when nobody answers.
@@ -270,7 +271,7 @@ impl Programs {
         let root =
             Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("bench is a folder of the workspace")?;
         let synod = synod.then(|| find_synod(root)).transpose()?;
-        let jar = java.then(|| find_jar(root)).transpose()?;
+        let jar = java.then(|| find_java(root, "eureka-server", "eureka-server.jar")).transpose()?;
         Ok(Self { synod, jar })
     }
 }
@@ -291,14 +292,33 @@ pub(crate) fn find_synod(root: &Path) -> Result<PathBuf> {
     Ok(binary)
 }
 
-fn find_jar(root: &Path) -> Result<PathBuf> {
-    let project = root.join("e2e/java/eureka-server");
-    let jar = project.join("target/eureka-server.jar");
-    if !jar.is_file() {
+/// What Maven makes in `target` of a project of `e2e/java`, made again when sources are newer.
+///
+/// # Errors
+/// When the build fails.
+pub(crate) fn find_java(root: &Path, project: &str, product: &str) -> Result<PathBuf> {
+    let project = root.join("e2e/java").join(project);
+    let product = project.join("target").join(product);
+    let sources = newest(&[project.join("pom.xml"), project.join("src")]).context("the project is empty")?;
+    let is_made =
+        std::fs::metadata(&product).and_then(|made| made.modified()).is_ok_and(|made| made >= sources);
+    if !is_made {
         build(&project, "mvn", &["--batch-mode", "--quiet", "package"])?;
+        // Maven leaves a folder as old as it was when nothing in it changes.
+        let made = File::open(&product).with_context(|| format!("there is no {}", product.display()))?;
+        made.set_modified(sources)?;
     }
-    ensure!(jar.is_file(), "there is no {}", jar.display());
-    Ok(jar)
+    Ok(product)
+}
+
+/// When anything in these files and folders was changed last.
+fn newest(paths: &[PathBuf]) -> Option<SystemTime> {
+    let changed = |path: &PathBuf| {
+        let inside = std::fs::read_dir(path).into_iter().flatten().flatten();
+        let inside: Vec<_> = inside.map(|entry| entry.path()).collect();
+        newest(&inside).max(std::fs::metadata(path).and_then(|path| path.modified()).ok())
+    };
+    paths.iter().filter_map(changed).max()
 }
 
 /// Runs a program that builds something.

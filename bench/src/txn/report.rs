@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::result::{Goal, Open, Results, Row};
-use crate::report;
-use crate::result::{Origin, number};
+use crate::report::{self, Origins};
+use crate::result::number;
 
 const BEGIN: &str = "<!-- bench txn: written by `cargo xtask bench txn --markdown` -->";
 const END: &str = "<!-- end of bench txn -->";
@@ -112,34 +112,16 @@ fn notes(results: &Results) -> String {
     of_rows.chain(of_open).collect()
 }
 
-fn table(columns: &[&str], lines: impl Iterator<Item = (Vec<String>, usize)>) -> String {
-    let mut text = format!("| {} | run |\n|{}\n", columns.join(" | "), "---|".repeat(columns.len() + 1));
-    for (cells, run) in lines {
-        text.push_str(&format!("| {} | {run} |\n", cells.join(" | ")));
-    }
-    text
-}
-
 /// Both tables, with where, when and how each row was measured.
 pub(super) fn markdown(results: &Results) -> String {
-    let mut origins: Vec<&Origin> = Vec::new();
-    let all = results.rows.iter().map(|row| &row.origin).chain(results.open.iter().map(|open| &open.origin));
-    for origin in all {
-        if !origins.contains(&origin) {
-            origins.push(origin);
-        }
-    }
-    let run = |origin: &Origin| origins.iter().position(|other| *other == origin).map_or(0, |at| at + 1);
-    let rows = results.rows.iter().map(|row| (row_cells(row), run(&row.origin)));
-    let open = results.open.iter().map(|open| (open_cells(open), run(&open.origin)));
-    let mut text = table(&ROW_COLUMNS, rows);
+    let of_rows = results.rows.iter().map(|row| &row.origin);
+    let origins = Origins::of(of_rows.chain(results.open.iter().map(|open| &open.origin)));
+    let mut text = origins.table(&ROW_COLUMNS, results.rows.iter().map(|row| (row_cells(row), &row.origin)));
     if !results.open.is_empty() {
-        text.push_str(&format!("\n{}", table(&OPEN_COLUMNS, open)));
+        let open = results.open.iter().map(|open| (open_cells(open), &open.origin));
+        text.push_str(&format!("\n{}", origins.table(&OPEN_COLUMNS, open)));
     }
-    text.push('\n');
-    for (at, origin) in origins.iter().enumerate() {
-        text.push_str(&format!("{}. {}, {}: `{}`\n", at + 1, origin.date, origin.machine, origin.command));
-    }
+    text.push_str(&origins.list());
     let notes = notes(results);
     if !notes.is_empty() {
         text.push_str(&format!("\n{notes}"));
@@ -159,6 +141,7 @@ pub(super) fn write_markdown(page: &Path, results: &Results) -> Result<()> {
 mod tests {
     use super::*;
     use crate::histogram::Histogram;
+    use crate::result::Origin;
     use crate::txn::result::{Found, Measured};
     use crate::txn::server::System;
 

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::server::System;
 use super::work::Work;
 use super::{Bench, rows};
 use crate::histogram::Latency;
+use crate::report;
 use crate::result::Origin;
 
 /// Cores that others may use meanwhile before a row says that it was not alone.
@@ -148,23 +149,13 @@ impl Results {
     /// # Errors
     /// When the file is something else.
     pub(super) fn load() -> Result<Self> {
-        let path = Self::path();
-        match std::fs::read(&path) {
-            Ok(text) => {
-                serde_json::from_slice(&text).with_context(|| format!("{} holds no results", path.display()))
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
-        }
+        Ok(report::load_kept(&Self::path())?.unwrap_or_default())
     }
 
     /// # Errors
     /// When the file cannot be written.
     pub(super) fn store(&self) -> Result<()> {
-        let path = Self::path();
-        std::fs::create_dir_all(path.parent().context("a file lies in a folder")?)?;
-        std::fs::write(&path, serde_json::to_vec_pretty(self)?)
-            .with_context(|| format!("writing {}", path.display()))
+        report::store_kept(&Self::path(), self)
     }
 
     /// Adds a row, in place of the one that was measured before.

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use crate::server::{SYNOD_BIN, build, end, find_synod, free_port, log_end, status_of, wait_until_ready};
+use crate::server::{build, end, find_synod, free_port, log_end, status_of, synod_command, wait_until_ready};
 use crate::{clock, process};
 
 /// More than this is a failure.
@@ -172,19 +172,13 @@ impl Coordinator {
     }
 
     fn synod_command(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        // Synod takes every SYNOD_* variable for configuration.
-        command.env_remove(SYNOD_BIN).arg("serve").arg("--data").arg(self.directory.path().join("data"));
         let settings = [
             format!("http.listen={}", self.native),
             format!("face.dtm.http.listen={}", self.dtm),
             "face.dtm.grpc.listen=off".to_owned(),
             "grpc.listen=off".to_owned(),
         ];
-        for setting in settings {
-            command.arg("--set").arg(setting);
-        }
-        command
+        synod_command(&self.program, &self.directory.path().join("data"), &settings)
     }
 
     /// dtm's defaults, less a log line for each request, which would cost it dearly.
