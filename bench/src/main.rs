@@ -1,6 +1,7 @@
 //! Measures Synod against the servers that it replaces: same machine, same load generator, same run; ratios and server
 //! CPU seconds, because the load and the server share the machine's cores. Run it as `cargo xtask bench registry`; the
-//! durable log against its disk as `cargo xtask bench log`; global transactions beside dtm as `cargo xtask bench txn`.
+//! durable log against its disk as `cargo xtask bench log`; global transactions beside dtm as `cargo xtask bench txn`; Seata's protocol as
+//! `cargo xtask bench seata`.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ mod report;
 mod response;
 mod result;
 mod rows;
+mod seata;
 mod server;
 mod template;
 mod txn;
@@ -43,6 +45,8 @@ enum Command {
     Log(disk::Options),
     /// Global transactions beside dtm, and an echo server and a bare file as the limits.
     Txn(txn::Options),
+    /// Seata's protocol beside Seata's own server, by frames as cheap as can be and by its own Java client.
+    Seata(seata::Options),
     /// The echo server on its own: answers everything with one recorded response, prints its address.
     Echo {
         /// File with the response, head and body as on the wire.
@@ -56,6 +60,7 @@ fn main() -> ExitCode {
         Command::Registry(options) => registry(options),
         Command::Log(options) => disk::run(&options),
         Command::Txn(options) => txn::run(options),
+        Command::Seata(options) => seata::run(options),
         Command::Echo { answer } => echo::serve(&answer).map(|()| true),
     };
     match done {
