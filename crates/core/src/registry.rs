@@ -36,6 +36,6 @@ pub mod sync;
 pub mod tally;
 
 pub use change::{Origin, Refusal};
-pub use instance::{Action, DataCenter, Instance, Port, Record, Status};
+pub use instance::{Action, DataCenter, Instance, Port, Rare, Record, Status};
 pub use listing::{Change, ChangeKind, Chunk, Edit, Listed, Recent, Snapshot, Totals, Vip};
 pub use store::{Found, Registry, Renewal, Settings};

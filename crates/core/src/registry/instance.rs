@@ -81,6 +81,48 @@ pub enum DataCenter {
     Amazon(Box<[(Box<str>, Box<str>)]>),
 }
 
+/// What few clients say of themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rare {
+    /// Legacy field, kept when it is not the default `na`.
+    pub sid: Option<Box<str>>,
+    /// Where it runs.
+    pub data_center: DataCenter,
+    /// Group of applications.
+    pub app_group: Option<Box<str>>,
+    /// URL of the health check over TLS.
+    pub secure_health_check_url: Option<Box<str>>,
+    /// AWS auto scaling group.
+    pub asg: Option<Box<str>>,
+}
+
+/// What those say who say nothing of the kind.
+static USUAL: Rare = Rare {
+    sid: None,
+    data_center: DataCenter::MyOwn,
+    app_group: None,
+    secure_health_check_url: None,
+    asg: None,
+};
+
+/// [`Rare`], in eight bytes for those who have nothing of it: a fleet has a hundred thousand of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rarely(Option<Box<Rare>>);
+
+impl From<Rare> for Rarely {
+    fn from(rare: Rare) -> Self {
+        Self((rare != USUAL).then(|| Box::new(rare)))
+    }
+}
+
+impl std::ops::Deref for Rarely {
+    type Target = Rare;
+
+    fn deref(&self) -> &Rare {
+        self.0.as_deref().unwrap_or(&USUAL)
+    }
+}
+
 /// What a client says of itself. `app` and `id` are its key; `app` is upper case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {
@@ -94,38 +136,30 @@ pub struct Instance {
     pub host: Box<str>,
     /// IP address as text, whatever the client put there.
     pub ip: Box<str>,
-    /// Legacy field, kept when it is not the default `na`.
-    pub sid: Option<Box<str>>,
     /// Plain port.
     pub port: Port,
     /// TLS port.
     pub secure_port: Port,
     /// Legacy field, 1 for nearly everybody.
     pub country_id: i32,
-    /// Where it runs.
-    pub data_center: DataCenter,
     /// How often the client means to renew, in seconds; never 0.
     pub renewal_interval_s: u32,
     /// How long its lease lasts without a renewal, in seconds; never 0.
     pub duration_s: u32,
     /// Its metadata in the order received.
     pub metadata: Box<[(Box<str>, Box<str>)]>,
-    /// Group of applications.
-    pub app_group: Option<Box<str>>,
     /// URL for people.
     pub home_page_url: Option<Box<str>>,
     /// URL of the status page.
     pub status_page_url: Option<Box<str>>,
     /// URL of the health check.
     pub health_check_url: Option<Box<str>>,
-    /// URL of the health check over TLS.
-    pub secure_health_check_url: Option<Box<str>>,
     /// Comma list of virtual addresses.
     pub vip: Option<Box<str>>,
     /// Comma list of virtual addresses over TLS.
     pub secure_vip: Option<Box<str>>,
-    /// AWS auto scaling group.
-    pub asg: Option<Box<str>>,
+    /// What few have.
+    pub rare: Rarely,
     /// The status the client claims.
     pub status: Status,
     /// The override that came along, [`Status::Unknown`] for none.
@@ -143,22 +177,18 @@ impl Instance {
             id_declared: true,
             host: id.into(),
             ip: "".into(),
-            sid: None,
             port: Port { number: 7001, enabled: false },
             secure_port: Port { number: 7002, enabled: false },
             country_id: 1,
-            data_center: DataCenter::MyOwn,
             renewal_interval_s: 30,
             duration_s: 90,
             metadata: Box::new([]),
-            app_group: None,
             home_page_url: None,
             status_page_url: None,
             health_check_url: None,
-            secure_health_check_url: None,
             vip: None,
             secure_vip: None,
-            asg: None,
+            rare: Rarely::default(),
             status: Status::Up,
             overridden: Status::Unknown,
             dirty_ms: 0,
@@ -166,11 +196,11 @@ impl Instance {
     }
 
     fn digest_into(&self, digest: &mut Digest) {
-        digest.text(&self.app).text(&self.id).text(&self.host).text(&self.ip).maybe(self.sid.as_deref());
+        digest.text(&self.app).text(&self.id).text(&self.host).text(&self.ip).maybe(self.rare.sid.as_deref());
         for port in [self.port, self.secure_port] {
             digest.number(port.number as u64).number(u64::from(port.enabled));
         }
-        match &self.data_center {
+        match &self.rare.data_center {
             DataCenter::MyOwn => digest.number(0),
             DataCenter::Netflix => digest.number(1),
             DataCenter::Amazon(pairs) => pairs_into(digest.number(2), pairs),
@@ -183,11 +213,11 @@ impl Instance {
             &self.home_page_url,
             &self.status_page_url,
             &self.health_check_url,
-            &self.secure_health_check_url,
+            &self.rare.secure_health_check_url,
         ] {
             digest.maybe(url.as_deref());
         }
-        for text in [&self.app_group, &self.vip, &self.secure_vip, &self.asg] {
+        for text in [&self.rare.app_group, &self.vip, &self.secure_vip, &self.rare.asg] {
             digest.maybe(text.as_deref());
         }
     }

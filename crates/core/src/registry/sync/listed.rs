@@ -159,7 +159,7 @@ pub fn settle<C: Default>(registry: &Registry<C>, theirs: Vec<Shown>, now: Now) 
 
 fn differ(ours: &Record, theirs: &News) -> bool {
     // What an autoscaling group does to a status only an AWS-aware Java server knows.
-    ours.instance.asg.is_none() && (ours.status, ours.overridden) != (theirs.status, theirs.overridden)
+    ours.instance.rare.asg.is_none() && (ours.status, ours.overridden) != (theirs.status, theirs.overridden)
 }
 
 fn is_settled(changed_ms: u64, now: Now) -> bool {

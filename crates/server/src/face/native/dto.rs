@@ -221,7 +221,7 @@ fn zone(instance: &Instance) -> Option<String> {
     let find = |pairs: &[(Box<str>, Box<str>)], name: &str| {
         pairs.iter().find(|(key, _)| &**key == name).map(|(_, value)| value.to_string())
     };
-    let cloud = || match &instance.data_center {
+    let cloud = || match &instance.rare.data_center {
         DataCenter::Amazon(metadata) => find(metadata, "availability-zone"),
         DataCenter::MyOwn | DataCenter::Netflix => None,
     };

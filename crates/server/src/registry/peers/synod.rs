@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use synod_core::registry::instance::{self as core, DataCenter, Instance, Rank, Status};
+use synod_core::registry::instance::{self as core, DataCenter, Instance, Rank, Rare, Status};
 use synod_core::registry::merge::{End, News};
 use synod_core::registry::survey::{Ended, Sign};
 use synod_core::registry::sync::{Answer, Compared, Exchanged, Holdings, Notice};
@@ -204,11 +204,11 @@ fn instance_out(instance: &Instance) -> wire::Instance<'_> {
         id_declared: instance.id_declared,
         host: Cow::Borrowed(&instance.host),
         ip: Cow::Borrowed(&instance.ip),
-        sid: text(&instance.sid),
+        sid: text(&instance.rare.sid),
         port: wire::Port(instance.port.number, instance.port.enabled),
         secure_port: wire::Port(instance.secure_port.number, instance.secure_port.enabled),
         country_id: instance.country_id,
-        data_center: match &instance.data_center {
+        data_center: match &instance.rare.data_center {
             DataCenter::MyOwn => wire::DataCenter::MyOwn,
             DataCenter::Netflix => wire::DataCenter::Netflix,
             DataCenter::Amazon(pairs) => wire::DataCenter::Amazon(pairs_out(pairs)),
@@ -216,14 +216,14 @@ fn instance_out(instance: &Instance) -> wire::Instance<'_> {
         renewal_interval_s: instance.renewal_interval_s,
         duration_s: instance.duration_s,
         metadata: pairs_out(&instance.metadata),
-        app_group: text(&instance.app_group),
+        app_group: text(&instance.rare.app_group),
         home_page_url: text(&instance.home_page_url),
         status_page_url: text(&instance.status_page_url),
         health_check_url: text(&instance.health_check_url),
-        secure_health_check_url: text(&instance.secure_health_check_url),
+        secure_health_check_url: text(&instance.rare.secure_health_check_url),
         vip: text(&instance.vip),
         secure_vip: text(&instance.secure_vip),
-        asg: text(&instance.asg),
+        asg: text(&instance.rare.asg),
         status: status_out(instance.status),
         overridden: status_out(instance.overridden),
         dirty_ms: instance.dirty_ms,
@@ -233,33 +233,36 @@ fn instance_out(instance: &Instance) -> wire::Instance<'_> {
 fn instance_in(instance: wire::Instance<'static>) -> Instance {
     let text = |text: Option<wire::Text<'static>>| text.map(boxed);
     let port = |wire::Port(number, enabled)| core::Port { number, enabled };
+    let rare = Rare {
+        sid: text(instance.sid),
+        data_center: match instance.data_center {
+            wire::DataCenter::MyOwn => DataCenter::MyOwn,
+            wire::DataCenter::Netflix => DataCenter::Netflix,
+            wire::DataCenter::Amazon(pairs) => DataCenter::Amazon(pairs_in(pairs)),
+        },
+        app_group: text(instance.app_group),
+        secure_health_check_url: text(instance.secure_health_check_url),
+        asg: text(instance.asg),
+    };
     Instance {
         app: arc(instance.app),
         id: boxed(instance.id),
         id_declared: instance.id_declared,
         host: boxed(instance.host),
         ip: boxed(instance.ip),
-        sid: text(instance.sid),
         port: port(instance.port),
         secure_port: port(instance.secure_port),
         country_id: instance.country_id,
-        data_center: match instance.data_center {
-            wire::DataCenter::MyOwn => DataCenter::MyOwn,
-            wire::DataCenter::Netflix => DataCenter::Netflix,
-            wire::DataCenter::Amazon(pairs) => DataCenter::Amazon(pairs_in(pairs)),
-        },
         // A lease of no length would divide by zero somewhere; no node sends one.
         renewal_interval_s: instance.renewal_interval_s.max(1),
         duration_s: instance.duration_s.max(1),
         metadata: pairs_in(instance.metadata),
-        app_group: text(instance.app_group),
         home_page_url: text(instance.home_page_url),
         status_page_url: text(instance.status_page_url),
         health_check_url: text(instance.health_check_url),
-        secure_health_check_url: text(instance.secure_health_check_url),
         vip: text(instance.vip),
         secure_vip: text(instance.secure_vip),
-        asg: text(instance.asg),
+        rare: rare.into(),
         status: status_in(instance.status),
         overridden: status_in(instance.overridden),
         dirty_ms: instance.dirty_ms,
