@@ -234,8 +234,9 @@ impl<C: Default> Registry<C> {
     pub(super) fn bury(&self, application: &mut Application, id: &str, mut tomb: Tomb, now: Now) {
         tomb.buried_mono = now.mono_ms as i64;
         let until = now.mono_ms + 2_000 * u64::from(tomb.duration_s);
-        (tomb.ticket, _) = self.expiry().file(&application.name, id, until);
-        application.tombs.insert(id.into(), tomb);
+        let id = Arc::from(id);
+        (tomb.ticket, _) = self.expiry().file(&application.name, &id, until);
+        application.tombs.insert(id, tomb);
     }
 
     /// Sets an override, unless that status is shown already (`eureka.md` 3.5). The lease is renewed. `None` when nobody of

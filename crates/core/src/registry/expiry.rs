@@ -13,7 +13,7 @@ pub struct Due {
     /// Application.
     pub app: Arc<str>,
     /// Instance.
-    pub id: Box<str>,
+    pub id: Arc<str>,
     /// The ticket's number; the lease or tomb that it stood for may have another by now.
     pub ticket: u64,
 }
@@ -28,9 +28,9 @@ pub struct Expiry {
 
 impl Expiry {
     /// Files a ticket for the first whole second after `deadline_mono`; returns its number and second.
-    pub fn file(&mut self, app: &Arc<str>, id: &str, deadline_mono: u64) -> (u64, u64) {
+    pub fn file(&mut self, app: &Arc<str>, id: &Arc<str>, deadline_mono: u64) -> (u64, u64) {
         self.last_ticket += 1;
-        let due = Due { app: Arc::clone(app), id: id.into(), ticket: self.last_ticket };
+        let due = Due { app: Arc::clone(app), id: Arc::clone(id), ticket: self.last_ticket };
         (self.last_ticket, self.refile(due, deadline_mono))
     }
 

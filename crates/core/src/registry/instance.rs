@@ -129,7 +129,7 @@ pub struct Instance {
     /// Application, upper case.
     pub app: Arc<str>,
     /// Effective id, unique within the application (`eureka.md` 1.5, check 1).
-    pub id: Box<str>,
+    pub id: Arc<str>,
     /// Whether the client itself sent an `instanceId`; lists show none where it sent none.
     pub id_declared: bool,
     /// Host name.

@@ -171,8 +171,8 @@ impl Tomb {
 #[derive(Debug)]
 pub(super) struct Application {
     pub(super) name: Arc<str>,
-    pub(super) leases: HashMap<Box<str>, Lease, Keyed>,
-    pub(super) tombs: HashMap<Box<str>, Tomb, Keyed>,
+    pub(super) leases: HashMap<Arc<str>, Lease, Keyed>,
+    pub(super) tombs: HashMap<Arc<str>, Tomb, Keyed>,
 }
 
 impl Application {

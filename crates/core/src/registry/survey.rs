@@ -16,7 +16,7 @@ pub struct Sign {
     /// Application, upper case.
     pub app: Arc<str>,
     /// Instance.
-    pub id: Box<str>,
+    pub id: Arc<str>,
     /// The version held.
     pub rank: Rank,
     /// Stamp of the last heartbeat known.
@@ -44,7 +44,7 @@ pub struct Ended {
     /// Application, upper case.
     pub app: Arc<str>,
     /// Instance.
-    pub id: Box<str>,
+    pub id: Arc<str>,
     /// How it ended.
     pub end: End,
 }

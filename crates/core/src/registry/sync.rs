@@ -114,7 +114,7 @@ pub struct Exchanged {
     /// The clean leaves remembered.
     pub ends: Vec<Ended>,
     /// Whose records the answerer wants: application and id.
-    pub wanted: Vec<(Arc<str>, Box<str>)>,
+    pub wanted: Vec<(Arc<str>, Arc<str>)>,
 }
 
 /// How the first round ended.

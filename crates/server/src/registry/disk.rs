@@ -67,7 +67,7 @@ struct Parts<'f> {
 }
 
 /// Records by application and id.
-type Known = HashMap<(Arc<str>, Box<str>), News>;
+type Known = HashMap<(Arc<str>, Arc<str>), News>;
 
 /// Where a registry is kept.
 #[derive(Debug)]

@@ -38,7 +38,7 @@ pub struct Shown {
 }
 
 /// Application and id.
-pub type Key = (Arc<str>, Box<str>);
+pub type Key = (Arc<str>, Arc<str>);
 
 /// What came of a comparison.
 #[derive(Clone, Debug, Default)]

@@ -110,7 +110,7 @@ pub fn holdings_in(holdings: wire::Holdings<'static>) -> Holdings {
 
 /// The answer to holdings, to the wire.
 pub fn exchanged_out(exchanged: &Exchanged) -> wire::Exchanged<'_> {
-    let key = |(app, id): &'_ (Arc<str>, Box<str>)| (Cow::Owned(app.to_string()), Cow::Owned(id.to_string()));
+    let key = |(app, id): &'_ (Arc<str>, Arc<str>)| (Cow::Owned(app.to_string()), Cow::Owned(id.to_string()));
     wire::Exchanged {
         records: exchanged.news.iter().map(record_out).collect(),
         ends: exchanged.ends.iter().map(ended_out).collect(),
@@ -123,7 +123,7 @@ pub fn exchanged_in(exchanged: wire::Exchanged<'static>) -> Exchanged {
     Exchanged {
         news: exchanged.records.into_iter().map(record_in).collect(),
         ends: exchanged.ends.into_iter().map(ended_in).collect(),
-        wanted: exchanged.wanted.into_iter().map(|(app, id)| (arc(app), boxed(id))).collect(),
+        wanted: exchanged.wanted.into_iter().map(|(app, id)| (arc(app), arc(id))).collect(),
     }
 }
 
@@ -169,7 +169,7 @@ fn sign_out(sign: &Sign) -> wire::Sign<'_> {
 
 fn sign_in(sign: wire::Sign<'static>) -> Sign {
     let wire::Sign { app, id, rank, stamp_ms, age_ms } = sign;
-    Sign { app: arc(app), id: boxed(id), rank: rank_in(rank), stamp_ms, age_ms }
+    Sign { app: arc(app), id: arc(id), rank: rank_in(rank), stamp_ms, age_ms }
 }
 
 fn ended_out(ended: &Ended) -> wire::Ended<'_> {
@@ -177,7 +177,7 @@ fn ended_out(ended: &Ended) -> wire::Ended<'_> {
 }
 
 fn ended_in(ended: wire::Ended<'static>) -> Ended {
-    Ended { app: arc(ended.app), id: boxed(ended.id), end: end_in(ended.end) }
+    Ended { app: arc(ended.app), id: arc(ended.id), end: end_in(ended.end) }
 }
 
 fn end_out(end: End) -> wire::End {
@@ -246,7 +246,7 @@ fn instance_in(instance: wire::Instance<'static>) -> Instance {
     };
     Instance {
         app: arc(instance.app),
-        id: boxed(instance.id),
+        id: arc(instance.id),
         id_declared: instance.id_declared,
         host: boxed(instance.host),
         ip: boxed(instance.ip),
