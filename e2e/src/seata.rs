@@ -59,6 +59,11 @@ impl SeataVersion {
         !["1.4.2", "1.5.2"].contains(&self.number)
     }
 
+    /// What it calls a rollback that is decided and goes on.
+    pub fn of_a_retry(self) -> &'static str {
+        if self.minds_the_status() { "Rollbacking" } else { "RollbackRetrying" }
+    }
+
     /// Whether it says of a row that somebody else changed that its rollback has failed for good, as since 1.6. Older ones have
     /// it tried again for ever.
     pub fn calls_dirty_writes_final(self) -> bool {

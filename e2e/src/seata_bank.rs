@@ -1,6 +1,7 @@
 //! Accounts in a database that Seata's clients work on, and what plain SQL sees of them.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -67,6 +68,14 @@ impl Ledger {
         match self {
             Self::MariaDb(_) => "mariadb",
             Self::Postgres(_) => "postgres",
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        match self {
+            Self::MariaDb(database) => database.address(),
+            Self::Postgres(database) => database.address(),
         }
     }
 

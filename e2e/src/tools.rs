@@ -112,9 +112,12 @@ pub fn python_program(name: &str) -> Command {
         need("python3", "--version", "python3 python3-venv");
         fs::remove_dir_all(&home).ok();
         run(Command::new("python3").args(["-m", "venv"]).arg(&home));
-        let mut pip = Command::new(&interpreter);
-        pip.args(["-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--requirement"]);
-        run(pip.arg(folder.join("requirements.txt")));
+        for requirements in ["requirements.txt", "requirements-seata.txt"] {
+            let mut pip = Command::new(&interpreter);
+            // Both lists are complete, and what seata-python asks for is not what it works with.
+            pip.args(["-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-deps"]);
+            run(pip.arg("--requirement").arg(folder.join(requirements)));
+        }
     });
     let mut command = Command::new(interpreter);
     command.arg("-B").arg(folder.join(name));
