@@ -9,6 +9,7 @@
 //! original's encoders wrote. Texts share the bytes of their frame.
 
 mod code;
+pub mod compress;
 mod error;
 mod frame;
 mod message;
@@ -36,14 +37,16 @@ pub const CODEC_SEATA: u8 = 1;
 /// Number of protobuf.
 pub const CODEC_PROTOBUF: u8 = 2;
 
-/// Reads the message of a frame that is neither ping nor pong, and which `client` wrote or is to read.
+/// Reads the message of a frame that is neither ping nor pong, and which `client` wrote or is to read. A compressed body may
+/// inflate to [`FRAME_BYTES_MAX`].
 ///
 /// # Errors
-/// The codec is not spoken here, or the body is no message in it.
+/// The codec or the compressor is not spoken here, or the body is no message.
 pub fn read(frame: &Frame, client: Client) -> Result<Message, DecodeError> {
+    let body = compress::inflate(frame.header.compressor, &frame.body, FRAME_BYTES_MAX)?;
     match frame.header.codec {
-        CODEC_SEATA => seata_codec::decode(frame.body.clone(), frame.header.version, client),
-        CODEC_PROTOBUF => protobuf::decode(frame.body.clone()),
+        CODEC_SEATA => seata_codec::decode(body, frame.header.version, client),
+        CODEC_PROTOBUF => protobuf::decode(body),
         code => Err(DecodeError::Codec { code, name: codec_name(code) }),
     }
 }
@@ -51,17 +54,26 @@ pub fn read(frame: &Frame, client: Client) -> Result<Message, DecodeError> {
 /// Appends a frame with a message, which `client` wrote or is to read.
 ///
 /// # Errors
-/// A text or list is longer than can be said, or the codec is not spoken here; nothing is appended then.
+/// A text or list is longer than can be said, or the codec or the compressor is not spoken here; nothing is appended then.
 pub fn write(
     header: Header,
     message: &Message,
     client: Client,
     output: &mut BytesMut,
 ) -> Result<(), EncodeError> {
-    header.write(output, |body| match (header.version, header.codec) {
+    let encode = |body: &mut BytesMut| match (header.version, header.codec) {
         (version, CODEC_SEATA) => seata_codec::encode(message, version, client, body),
         (1.., CODEC_PROTOBUF) => protobuf::encode(message, client, body),
         (_, code) => Err(EncodeError::Codec(code)),
+    };
+    header.write(output, |output| match (header.version, header.compressor) {
+        (_, 0) => encode(output),
+        (0, compressor) => Err(EncodeError::Compressor(compressor)),
+        (_, compressor) => {
+            let mut body = BytesMut::new();
+            encode(&mut body)?;
+            compress::deflate(compressor, &body, client, output)
+        }
     })
 }
 

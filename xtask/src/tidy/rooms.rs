@@ -37,7 +37,20 @@ const ROOMS: &[Room] = &[
     Room {
         package: "synod-wire",
         rooms: &[],
-        others: Some(&["bytes", "itoa", "serde", "serde_json", "quick-xml", "prost", "thiserror"]),
+        others: Some(&[
+            "bytes",
+            "bzip2",
+            "flate2",
+            "itoa",
+            "lz4_flex",
+            "prost",
+            "quick-xml",
+            "ruzstd",
+            "serde",
+            "serde_json",
+            "thiserror",
+            "xxhash-rust",
+        ]),
         never: ASYNC,
     },
     Room {

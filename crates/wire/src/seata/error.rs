@@ -50,6 +50,30 @@ pub enum DecodeError {
         /// Its name.
         name: &'static str,
     },
+    /// A compressor that is not spoken here.
+    #[error(
+        "compressor {code} ({name}) is not supported: set the client's `transport.compressor` to `none` or `gzip`"
+    )]
+    Compressor {
+        /// Its number.
+        code: u8,
+        /// Its name.
+        name: &'static str,
+    },
+    /// What the compressor did not write.
+    #[error("malformed {name}: {error}")]
+    Compressed {
+        /// Of the compressor.
+        name: &'static str,
+        /// What is wrong.
+        error: String,
+    },
+    /// A body that is longer than taken when it is inflated.
+    #[error("inflated to more than the {max} bytes that are taken")]
+    TooLong {
+        /// The limit.
+        max: usize,
+    },
     /// No such message.
     #[error("type code {0}: no such message")]
     Type(i16),
@@ -119,6 +143,9 @@ pub enum EncodeError {
     /// A codec that is not spoken here, or not in this version of the protocol.
     #[error("codec {0} is not supported")]
     Codec(u8),
+    /// A compressor that is not spoken here, or not in this version of the protocol.
+    #[error("compressor {0} is not supported")]
+    Compressor(u8),
     /// A message that the codec cannot say.
     #[error("{message}: the codec has no form for it")]
     NoForm {

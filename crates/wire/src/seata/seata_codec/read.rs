@@ -79,11 +79,9 @@ fn register_rm(fields: &mut Fields) -> Result<Register, DecodeError> {
 
 fn register_answer(fields: &mut Fields, version: u8) -> Result<RegisterAnswer, DecodeError> {
     let reason = if version < 2 { Text::EMPTY } else { result(fields)?.err().unwrap_or_default() };
-    Ok(RegisterAnswer {
-        is_identified: fields.u8("identified")? == 1,
-        version: fields.text("version")?,
-        reason,
-    })
+    let is_identified = fields.u8("identified")? == 1;
+    let reason = if is_identified { Text::EMPTY } else { reason };
+    Ok(RegisterAnswer { is_identified, version: fields.text("version")?, reason })
 }
 
 /// Whether it succeeded; if not, why.
