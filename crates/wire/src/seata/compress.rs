@@ -60,8 +60,8 @@ pub fn inflate(compressor: u8, body: &Bytes, bytes_max: usize) -> Result<Bytes, 
         LZ4 => all(lz4_flex::frame::FrameDecoder::new(&body[..]), bytes_max).map_err(text)?,
         DEFLATE => all(flate2::bufread::ZlibDecoder::new(&body[..]), bytes_max).map_err(text)?,
         ZSTD => {
-            let window = u64::try_from(bytes_max).unwrap_or(u64::MAX);
-            let decoder = ruzstd::decoding::StreamingDecoder::new_with_max_window_size(&body[..], window);
+            let decoder =
+                ruzstd::decoding::StreamingDecoder::new_with_max_window_size(&body[..], WINDOW_BYTES_MAX);
             all(decoder.map_err(|error| compressed(error.to_string()))?, bytes_max).map_err(text)?
         }
         code => return Err(DecodeError::Compressor { code, name: name(code) }),
@@ -70,6 +70,8 @@ pub fn inflate(compressor: u8, body: &Bytes, bytes_max: usize) -> Result<Bytes, 
 }
 
 const BZIP2_START: &[u8] = b"BZ";
+/// What a decoder of zstd should support at least (RFC 8878, 3.1.1.1.2). So much is allocated if a head says so.
+const WINDOW_BYTES_MAX: u64 = 8 << 20;
 
 /// All that there is to read, or one byte more than allowed.
 fn all(reader: impl Read, bytes_max: usize) -> std::io::Result<Vec<u8>> {
