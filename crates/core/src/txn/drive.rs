@@ -423,7 +423,7 @@ impl Driver {
 
     fn propose(&mut self, xid: Xid, command: Command, effects: &mut Effects) {
         let task = self.tasks.get_mut(&xid).expect("the caller has looked it up");
-        task.deciding = Some(task.txn.status);
+        task.decides();
         // Where a saga turns depends on what is known to be done. Most likely this has been applied, or will be before the turn.
         let known = task.acknowledged().map(|report| Effect::Propose(Command::Report(report), Urgency::Lazy));
         effects.extend(known);

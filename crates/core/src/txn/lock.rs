@@ -6,6 +6,8 @@
 //!
 //! The form of the keys is Seata's (`AbstractLockManager#collectRowLocks`): `table:key,key;table:key`.
 
+use std::collections::BTreeSet;
+
 use synod_base::hash::stable128;
 use synod_base::xid::Xid;
 
@@ -109,7 +111,7 @@ impl Locks {
     pub(super) fn release(&mut self, txn: &Txn, branches: &[u16]) {
         let others =
             txn.numbered().filter(|(number, branch)| !branches.contains(number) && holds(txn, branch));
-        let kept: Vec<RowId> =
+        let kept: BTreeSet<RowId> =
             others.filter_map(|(_, branch)| branch.rows.as_ref()).flat_map(|rows| rows.ids()).collect();
         let released = branches.iter().filter_map(|number| txn.branches[usize::from(*number)].rows.as_ref());
         for row in released.flat_map(|rows| rows.ids()) {

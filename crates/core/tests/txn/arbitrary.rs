@@ -6,8 +6,8 @@ use proptest::option;
 use proptest::prelude::*;
 use synod_base::xid::Xid;
 use synod_core::txn::{
-    Batch, Begin, Branch, Command, Decision, End, Enlist, Enrolment, Leg, Limits, Mode, Options, Protocol,
-    Report, Status, Step, Target, Turn, Txn, Way,
+    Amend, Batch, Begin, Branch, Command, Decision, End, Enlist, Enrolment, Leg, Limits, Mode, Options,
+    Protocol, Report, Rows, Status, Step, Target, Turn, Txn, Way,
 };
 
 fn texts() -> impl Strategy<Value = Box<str>> {
@@ -32,8 +32,14 @@ fn ways() -> impl Strategy<Value = Way> {
 }
 
 fn targets() -> impl Strategy<Value = Target> {
-    let protocols =
-        [Protocol::Http, Protocol::Grpc, Protocol::DtmHttp, Protocol::DtmJsonRpc, Protocol::DtmGrpc];
+    let protocols = [
+        Protocol::Http,
+        Protocol::Grpc,
+        Protocol::DtmHttp,
+        Protocol::DtmJsonRpc,
+        Protocol::DtmGrpc,
+        Protocol::Seata,
+    ];
     (proptest::sample::select(protocols.to_vec()), texts())
         .prop_map(|(protocol, url)| Target { protocol, url })
 }
@@ -62,11 +68,16 @@ fn options() -> impl Strategy<Value = Options> {
     )
 }
 
+fn rows() -> impl Strategy<Value = Option<Box<Rows>>> {
+    let rows = (texts(), prop_oneof![texts(), Just("t:1,2;u:3".into())]);
+    option::of(rows.prop_map(|(resource, keys)| Box::new(Rows { resource, keys })))
+}
+
 fn enrolments() -> impl Strategy<Value = Enrolment> {
     let names = (texts(), texts());
     let who = (option::of(targets()), option::of(targets()));
-    (names, who, payloads(), vec(any::<u16>(), 0..4), any::<bool>()).prop_map(
-        |((id, label), (forward, backward), payload, after, refused)| Enrolment {
+    (names, who, payloads(), vec(any::<u16>(), 0..4), any::<bool>(), rows()).prop_map(
+        |((id, label), (forward, backward), payload, after, refused, rows)| Enrolment {
             id,
             label,
             forward,
@@ -74,14 +85,16 @@ fn enrolments() -> impl Strategy<Value = Enrolment> {
             payload,
             after: after.into_iter().collect(),
             refused,
-            rows: None,
+            rows,
         },
     )
 }
 
 fn begins() -> impl Strategy<Value = Begin> {
     let names = (xids(), option::of(texts()), proptest::sample::select(&Mode::ALL[..]), texts());
-    let rest = (option::of(targets()), payloads(), vec(enrolments(), 0..4), any::<bool>());
+    // It is not written down with rows: those join later.
+    let branches = enrolments().prop_map(|branch| Enrolment { rows: None, ..branch });
+    let rest = (option::of(targets()), payloads(), vec(branches, 0..4), any::<bool>());
     (names, options(), vec((texts(), texts()), 0..3), rest).prop_map(
         |((xid, gid, mode, name), options, headers, (back_check, note, branches, submit))| Begin {
             xid,
@@ -146,6 +159,12 @@ pub(crate) fn commands() -> impl Strategy<Value = Command> {
         (xids(), any::<bool>()).prop_map(|(xid, unsure)| Command::TimeOut { xid, unsure }),
     ];
     let second = prop_oneof![
+        reports().prop_map(Command::Refuse),
+        (xids(), any::<u16>(), option::of(payloads()), any::<bool>()).prop_map(
+            |(xid, branch, payload, withdraw)| {
+                Command::Amend(Box::new(Amend { xid, branch, payload, withdraw }))
+            }
+        ),
         xids().prop_map(|xid| Command::GiveUp { xid }),
         xids().prop_map(|xid| Command::Resend { xid }),
         (xids(), texts()).prop_map(|(xid, reason)| Command::Stop { xid, reason }),
@@ -185,7 +204,7 @@ fn branches() -> impl Strategy<Value = Branch> {
         payload: enrolled.payload,
         after: enrolled.after,
         joined_ms,
-        rows: None,
+        rows: enrolled.rows,
     })
 }
 

@@ -8,6 +8,7 @@ use synod_core::txn::{Batch, Limits, News, State};
 
 use super::arbitrary::{batches, commands, txns};
 use super::model::{Op, ops};
+use super::support::nth_at;
 
 /// Reads records; `None` if they are not those of a state.
 fn load(records: &[Bytes]) -> Option<State> {
@@ -63,7 +64,7 @@ proptest! {
 
     #[test]
     fn good_bytes_with_a_fault_are_read_or_refused(
-        batch in batches(), txn in txns(), at in any::<prop::sample::Index>(), byte in any::<u8>(), record in 1..7u8,
+        batch in batches(), txn in txns(), at in any::<prop::sample::Index>(), byte in any::<u8>(), record in 1..8u8,
     ) {
         for good in [v1::encode(&batch), snapshot::encode_txn(&txn)] {
             let mut bytes = good.to_vec();
@@ -89,6 +90,11 @@ proptest! {
         let mut read = load(&written).expect("our own records");
         prop_assert_eq!(&records(&read), &written);
         prop_assert_eq!(read.open_len(), state.open_len());
+        prop_assert_eq!(read.locks_len(), state.locks_len());
+        for row in super::model::all_rows() {
+            let asker = super::support::xid(77);
+            prop_assert_eq!(read.conflict(asker, &row), state.conflict(asker, &row));
+        }
         // The two stay alike: nothing that matters is missing from the records.
         for command in [
             synod_core::txn::Command::Forget { before_ms: u64::MAX },
@@ -178,6 +184,66 @@ fn a_transaction_is_there_once() {
     let records: Vec<Bytes> = snapshot::records(&bench.state).collect();
     let second = records[2].to_vec();
     check_refused(&[head.to_vec(), second.clone(), second], "two transactions have one id");
+}
+
+/// The records of transaction 1 with rows `t:1` and `t:2`, and of transaction 2 with row `t:3`.
+fn records_with_rows() -> [Vec<u8>; 6] {
+    let mut bench = super::support::Bench::new();
+    bench.all(super::support::mixed(1, [nth_at(0, "t:1"), nth_at(1, "t:2")]));
+    bench.all(super::support::mixed(2, [nth_at(0, "t:3")]));
+    let records: Vec<Vec<u8>> = records(&bench.state).iter().map(|record| record.to_vec()).collect();
+    records.try_into().expect("a head, and for each transaction itself and its rows")
+}
+
+#[test]
+fn rows_belong_to_a_branch_and_to_one_transaction() {
+    let [head, first, row_1, row_2, second, row_3] = records_with_rows();
+    // A record of rows: the tag, the transaction, the branch, the rows.
+    let [_, _, _, rows @ ..] = &*row_1.clone() else { panic!("{row_1:?}") };
+    let of = |xid: u64, branch: u64| [vec![7], number(xid), number(branch), rows.to_vec()].concat();
+    assert_eq!(of(1, 0), row_1);
+    let before = [head, first, row_1, row_2, second];
+    let then = |record: Vec<u8>| [before.to_vec(), vec![record]].concat();
+    let good: Vec<Bytes> = then(row_3).into_iter().map(Bytes::from).collect();
+    assert_eq!(load(&good).expect("our own records").locks_len(), 3);
+    check_refused(&then(of(3, 0)), "rows of a transaction that is not there");
+    check_refused(&then(of(2, 1)), "rows of a branch that is not there");
+    check_refused(&then(of(1, 0)), "a branch has rows twice");
+    check_refused(&then(of(2, 0)), "two transactions hold a row");
+}
+
+/// What has let go of its rows is in nobody's way, also when it is read.
+#[test]
+fn rows_that_were_given_back_are_read_and_not_held() {
+    use super::support::{decide, mixed, rows, withdraw, xid};
+    for given_back in [decide(1, synod_core::txn::Way::Forward), withdraw(1, 0)] {
+        let mut bench = super::support::Bench::new();
+        bench.all(mixed(1, [nth_at(0, "t:1")]));
+        bench.all([given_back]);
+        bench.all(mixed(2, [nth_at(0, "t:1")]));
+        let read = load(&records(&bench.state)).expect("our own records");
+        assert_eq!(read.conflict(xid(3), &rows("t:1")), Some((xid(2), false)));
+        assert_eq!(read.open(xid(1)), bench.state.open(xid(1)));
+    }
+}
+
+#[test]
+fn details_name_the_rows_of_each_branch_once_and_in_order() {
+    let mut bench = super::support::Bench::new();
+    bench.all(super::support::mixed(1, [nth_at(0, "t:1"), nth_at(1, "t:2")]));
+    let good = snapshot::encode_txn(bench.state.open(super::support::xid(1)).unwrap()).to_vec();
+    let rows = |branch: u8, key: &str| [&[branch, 2][..], b"db", &[3], key.as_bytes()].concat();
+    let end = [vec![2], rows(0, "t:1"), rows(1, "t:2")].concat();
+    let txn = good.strip_suffix(&*end).expect("the rows are at the end");
+    let damaged = |end: &[Vec<u8>]| {
+        let bytes = [txn.to_vec(), vec![end.len() as u8], end.concat()].concat();
+        snapshot::decode_txn(&bytes.into()).unwrap_err().what
+    };
+    let order = "rows in another order than that of the branches";
+    assert_eq!(damaged(&[]), order);
+    assert_eq!(damaged(&[rows(1, "t:2"), rows(0, "t:1")]), order);
+    assert_eq!(damaged(&[rows(0, "t:2"), rows(0, "t:1")]), order);
+    assert_eq!(damaged(&[rows(0, "t:2"), rows(2, "t:1")]), "rows of a branch that is not there");
 }
 
 #[test]

@@ -14,7 +14,8 @@ use synod_core::txn::{
 };
 
 use super::support::{
-    Bench, Made, attempted, begin, decide, enlist, nth_step, report, saga, step, stop, with_gid, xid,
+    Bench, Made, attempted, begin, decide, enlist, mixed, nth_at, nth_step, refuse, report, rows, saga, step,
+    stop, with_gid, withdraw, xid,
 };
 
 /// Its tag in the log, which is never used for anything else.
@@ -90,6 +91,11 @@ fn full_begin() -> Begin {
     }
 }
 
+fn seata_step() -> Enrolment {
+    let target = || Some(Target { protocol: Protocol::Seata, url: "jdbc:mysql://h/db".into() });
+    Enrolment { forward: target(), backward: target(), ..step("01", "", "") }
+}
+
 fn commands() -> Vec<(&'static str, Command)> {
     let decision = Decision { xid: xid(300), way: Way::Backward, reason: "no".into(), result: "r".into() };
     let turn = |refused, unsure| {
@@ -131,6 +137,7 @@ fn commands() -> Vec<(&'static str, Command)> {
         ("amend", amend(Some(Bytes::from_static(b"{}")), false)),
         ("amend-withdraw", amend(None, true)),
         ("enlist-rows", enlist(300, Enrolment { rows: Some(Box::new(rows)), ..nth_step(0) })),
+        ("enlist-seata", enlist(300, seata_step())),
     ]);
     all
 }
@@ -230,6 +237,53 @@ fn details_have_the_bytes_they_always_had() {
     let txn = &bench.ended[0];
     check("details-v1.txt", &[("saga".to_owned(), snapshot::encode_txn(txn))]);
     assert_eq!(snapshot::decode_txn(&known("details-v1.txt")[0].1).as_ref(), Ok(&**txn));
+}
+
+/// A mixed transaction in which one branch has given its rows back and another is refused.
+fn state_with_rows() -> Bench {
+    let mut bench = Bench::with(limits());
+    let branches = [nth_at(0, "t:1"), nth_step(1), nth_at(2, "t:1,2;u:3"), nth_at(3, "t:4")];
+    bench.all(mixed(0x1234, branches));
+    bench.all([withdraw(0x1234, 0), decide(0x1234, Way::Backward), refuse(0x1234, 3, Way::Backward)]);
+    bench.all(mixed(0x1235, [nth_at(0, "t:5")]));
+    bench
+}
+
+#[test]
+fn records_of_rows_have_the_bytes_they_always_had() {
+    let bench = state_with_rows();
+    let names = ["", "head", "open", "page", "gone", "gid", "topic", "rows"];
+    let lines: Vec<_> = snapshot::records(&bench.state)
+        .map(|bytes| (names[usize::from(bytes[0])].to_owned(), bytes))
+        .collect();
+    check("snapshot-rows-v1.txt", &lines);
+    let order: Vec<&str> = lines.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(order, ["head", "open", "rows", "rows", "rows", "open", "rows"]);
+    let mut loader = snapshot::Loader::new(Limits::default());
+    let known = known("snapshot-rows-v1.txt");
+    known.iter().for_each(|(_, bytes)| loader.take(bytes).expect("what was written once"));
+    let read = loader.finish().unwrap();
+    assert_eq!(
+        snapshot::records(&read).collect::<Vec<_>>(),
+        known.into_iter().map(|(_, b)| b).collect::<Vec<_>>()
+    );
+    assert_eq!((read.locks_len(), bench.state.locks_len()), (5, 5));
+    for (keys, holder) in
+        [("t:1", 0x1234), ("t:2", 0x1234), ("u:3", 0x1234), ("t:4", 0x1234), ("t:5", 0x1235)]
+    {
+        let rolling_back = holder == 0x1234;
+        assert_eq!(read.conflict(xid(1), &rows(keys)), Some((xid(holder), rolling_back)), "{keys}");
+    }
+}
+
+#[test]
+fn details_with_rows_have_the_bytes_they_always_had() {
+    let mut bench = state_with_rows();
+    bench.all([stop(0x1234)]);
+    let txn = &bench.ended[0];
+    check("details-v2.txt", &[("mixed".to_owned(), snapshot::encode_txn(txn))]);
+    let known = &known("details-v2.txt")[0].1;
+    assert_eq!((known[0], snapshot::decode_txn(known).as_ref()), (2, Ok(&**txn)));
 }
 
 /// Repeated begins are told from others by it, also across a restart with another release.

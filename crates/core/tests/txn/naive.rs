@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use synod_core::txn::{Begin, Command, Done, End, Enrolment, Mode, Outcome, Refusal, Status, Step, Way};
+use synod_core::txn::{
+    Amend, Begin, Command, Done, End, Enrolment, Mode, Outcome, Refusal, Rows, Status, Step, Way,
+};
 
 /// Ids whose outcomes are forgotten together.
 const PAGE: u64 = 4_096;
@@ -46,6 +48,16 @@ fn joined(enrolled: &Enrolment) -> Branch {
     Branch { enrolled: enrolled.clone(), forward, backward: first(enrolled.backward.is_some()) }
 }
 
+/// The names of rows: `resource/table/key`.
+pub(crate) fn names(rows: &Rows) -> Vec<String> {
+    let mut names = Vec::new();
+    for part in rows.keys.split(';') {
+        let Some((table, keys)) = part.split_once(':') else { break };
+        names.extend(keys.split(',').map(|key| format!("{}/{table}/{key}", rows.resource)));
+    }
+    names
+}
+
 /// The same content: everything but the number.
 fn same(a: &Begin, b: &Begin) -> bool {
     Begin { xid: b.xid, ..a.clone() } == *b
@@ -57,7 +69,20 @@ impl Txn {
         self.branches.iter().all(|branch| leg(branch) != Step::Pending)
     }
 
+    /// Whether a participant will not do what was decided.
+    fn refused(&self) -> bool {
+        let legs = |branch: &Branch| match self.status {
+            Status::Committing => branch.forward == Step::Refused,
+            Status::RollingBack => branch.backward == Step::Refused,
+            _ => false,
+        };
+        self.begin.mode == Mode::Mixed && self.branches.iter().any(legs)
+    }
+
     fn end(&self) -> Option<End> {
+        if self.refused() {
+            return None;
+        }
         let by_itself = self.begin.mode == Mode::Workflow;
         let nobody_to_tell = matches!(self.begin.mode, Mode::Message | Mode::Notification);
         match self.status {
@@ -120,6 +145,19 @@ impl Naive {
             Command::TimeOut { xid, unsure } => self.time_out(xid.number(), *unsure, at_ms),
             Command::GiveUp { xid } => {
                 self.notification(xid.number(), Status::Committing, Status::GivenUp, at_ms)
+            }
+            Command::Refuse(report) => {
+                self.refuse(report.xid.number(), usize::from(report.branch), report.way)
+            }
+            Command::Amend(amend) => self.amend(amend, at_ms),
+            Command::Resend { xid } if self.open.get(&xid.number()).is_some_and(Txn::refused) => {
+                let txn = self.open(xid.number())?;
+                for branch in &mut txn.branches {
+                    for leg in [&mut branch.forward, &mut branch.backward] {
+                        *leg = if *leg == Step::Refused { Step::Pending } else { *leg };
+                    }
+                }
+                Ok(Done::Decided(txn.status))
             }
             Command::Resend { xid } => {
                 self.notification(xid.number(), Status::GivenUp, Status::Committing, at_ms)
@@ -207,6 +245,16 @@ impl Naive {
         if txn.status != Status::Active {
             return Err(Refusal::Not(txn.status));
         }
+        if let Some(rows) = &branch.rows {
+            let locks = self.locks();
+            let others = |row: String| locks.get(&row).copied().filter(|holder| *holder != number);
+            if let Some(holder) = names(rows).into_iter().find_map(others) {
+                let rolling_back = self.open[&holder].status == Status::RollingBack;
+                let holder = self.open[&holder].begin.xid;
+                return Err(Refusal::Locked { holder, rolling_back });
+            }
+        }
+        let txn = self.open(number)?;
         txn.branches.push(joined(branch));
         Ok(Done::Enlisted(txn.branches.len() as u16 - 1))
     }
@@ -242,6 +290,65 @@ impl Naive {
         }
         self.settle(number, at_ms);
         Ok(Done::Recorded)
+    }
+
+    fn refuse(&mut self, number: u64, branch: usize, way: Way) -> Outcome {
+        let txn = self.open(number)?;
+        let (mode, status) = (txn.begin.mode, txn.status);
+        let branch = txn.branches.get_mut(branch).ok_or(Refusal::NoSuchBranch)?;
+        let leg = if way == Way::Forward { &mut branch.forward } else { &mut branch.backward };
+        let asked = (status == Status::Committing && way == Way::Forward)
+            || (status == Status::RollingBack && way == Way::Backward);
+        match *leg {
+            _ if mode != Mode::Mixed => {
+                return Err(Refusal::Invalid("only branches of mixed transactions refuse"));
+            }
+            Step::Pending if asked => *leg = Step::Refused,
+            Step::Pending => return Err(Refusal::Not(status)),
+            _ => {}
+        }
+        Ok(Done::Recorded)
+    }
+
+    fn amend(&mut self, amend: &Amend, at_ms: u64) -> Outcome {
+        let txn = self.open(amend.xid.number())?;
+        let mode = txn.begin.mode;
+        let branch = txn.branches.get_mut(usize::from(amend.branch)).ok_or(Refusal::NoSuchBranch)?;
+        if mode != Mode::Mixed {
+            return Err(Refusal::Invalid("only a branch of a mixed transaction changes"));
+        }
+        if let Some(payload) = &amend.payload {
+            branch.enrolled.payload = payload.clone();
+        }
+        if amend.withdraw {
+            for leg in [&mut branch.forward, &mut branch.backward] {
+                *leg = if *leg == Step::Pending { Step::Skipped } else { *leg };
+            }
+        }
+        self.settle(amend.xid.number(), at_ms);
+        Ok(Done::Recorded)
+    }
+
+    /// Who holds which row: whoever has changed it, and neither committed nor undone that.
+    pub(crate) fn locks(&self) -> BTreeMap<String, u64> {
+        let mut locks = BTreeMap::new();
+        for (number, txn) in &self.open {
+            let undecided = matches!(txn.status, Status::Active | Status::RollingBack);
+            let undone = |branch: &&Branch| matches!(branch.backward, Step::Done | Step::Skipped);
+            for branch in txn.branches.iter().filter(|branch| undecided && !undone(branch)) {
+                for name in branch.enrolled.rows.iter().flat_map(|rows| names(rows)) {
+                    let before = locks.insert(name, *number);
+                    assert!(before.is_none_or(|before| before == *number), "two hold a row");
+                }
+            }
+        }
+        locks
+    }
+
+    /// Who holds a row, and whether it is being rolled back.
+    pub(crate) fn holder(&self, row: &str) -> Option<(u64, bool)> {
+        let holder = *self.locks().get(row)?;
+        Some((holder, self.open[&holder].status == Status::RollingBack))
     }
 
     fn turn(&mut self, number: u64, refused: Option<u16>, unsure: bool, at_ms: u64) -> Outcome {

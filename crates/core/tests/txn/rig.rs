@@ -72,6 +72,10 @@ pub(crate) struct Rig {
     pub(crate) cancelled: Vec<CallId>,
     pub(crate) ended: Vec<Arc<Txn>>,
     pub(crate) history: Vec<(Xid, Vec<Attempt>)>,
+    /// Whose initiators need not wait any more, and since when.
+    pub(crate) through: Vec<(u64, Xid)>,
+    /// What did not go on, and why.
+    pub(crate) stalled: Vec<(Xid, CallResult)>,
     pub(crate) proposals: Vec<(u64, Command, Urgency)>,
 }
 
@@ -93,6 +97,8 @@ impl Rig {
             cancelled: Vec::new(),
             ended: Vec::new(),
             history: Vec::new(),
+            through: Vec::new(),
+            stalled: Vec::new(),
             proposals: Vec::new(),
         }
     }
@@ -159,7 +165,8 @@ impl Rig {
                     self.proposals.push((self.now, command.clone(), urgency));
                     self.proposed.push_back((self.now + self.lag_ms, command, urgency));
                 }
-                Effect::Stalled(..) | Effect::Through(_) => {}
+                Effect::Stalled(xid, result) => self.stalled.push((xid, result)),
+                Effect::Through(xid) => self.through.push((self.now, xid)),
                 Effect::History(xid, attempts) => self.history.push((xid, attempts)),
             }
         }
@@ -196,13 +203,7 @@ impl Rig {
 
     fn apply_next(&mut self) {
         let (_, command, urgency) = self.proposed.pop_front().expect("somebody has looked");
-        let subject = match &command {
-            Command::Report(report) => Some(report.xid),
-            Command::Decide(decision) => Some(decision.xid),
-            Command::Turn(turn) => Some(turn.xid),
-            Command::TimeOut { xid, .. } | Command::GiveUp { xid } | Command::Stop { xid, .. } => Some(*xid),
-            _ => None,
-        };
+        let subject = command.subject();
         if !self.full {
             // Who proposes hears of refusals too, and does nothing about it.
             drop(self.apply(&command));

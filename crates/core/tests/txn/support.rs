@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use synod_base::xid::Xid;
 use synod_core::txn::{
-    Begin, Command, Decision, Enlist, Enrolment, Found, Limits, Mode, News, Options, Outcome, Protocol,
-    Report, State, Status, Step, Target, Turn, Txn, Way,
+    Amend, Begin, Command, Decision, Enlist, Enrolment, Found, Limits, Mode, News, Options, Outcome,
+    Protocol, Report, Rows, State, Status, Step, Target, Turn, Txn, Way,
 };
 
 /// The beginning of all tests, in milliseconds since 1970.
@@ -112,6 +112,34 @@ pub(crate) fn report(number: u64, branch: u16, way: Way) -> Command {
 
 pub(crate) fn attempted(number: u64, branch: u16, way: Way) -> Command {
     Command::Attempted(Report { xid: xid(number), branch, way })
+}
+
+pub(crate) fn refuse(number: u64, branch: u16, way: Way) -> Command {
+    Command::Refuse(Report { xid: xid(number), branch, way })
+}
+
+pub(crate) fn withdraw(number: u64, branch: u16) -> Command {
+    Command::Amend(Box::new(Amend { xid: xid(number), branch, payload: None, withdraw: true }))
+}
+
+pub(crate) fn resend(number: u64) -> Command {
+    Command::Resend { xid: xid(number) }
+}
+
+/// Rows of the database that all of [`nth_at`] are in.
+pub(crate) fn rows(keys: &str) -> Rows {
+    Rows { resource: "db".into(), keys: keys.into() }
+}
+
+/// One of [`steps`] that has changed rows.
+pub(crate) fn nth_at(at: usize, keys: &str) -> Enrolment {
+    Enrolment { rows: Some(Box::new(rows(keys))), ..nth_step(at) }
+}
+
+/// A mixed transaction with these branches.
+pub(crate) fn mixed(number: u64, branches: impl IntoIterator<Item = Enrolment>) -> Vec<Command> {
+    let joins = branches.into_iter().map(|branch| enlist(number, branch));
+    std::iter::once(begin(number, Mode::Mixed).made()).chain(joins).collect()
 }
 
 pub(crate) fn turn(number: u64, refused: Option<u16>) -> Command {

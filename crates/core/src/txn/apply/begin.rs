@@ -134,6 +134,10 @@ pub(super) fn check_branch(branch: &Enrolment, limits: &Limits) -> Result<(), Re
         return Err(Refusal::TooLarge("a branch's payload"));
     }
     if let Some(rows) = &branch.rows {
+        if branch.backward.is_none() {
+            // Its rows are free when it has been rolled back; nobody could say when that is.
+            return Err(Refusal::Invalid("a branch that locks rows can be rolled back"));
+        }
         if rows.resource.len() > limits.text_bytes_max {
             return Err(Refusal::TooLarge("a branch's resource"));
         }

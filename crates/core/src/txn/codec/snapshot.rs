@@ -161,7 +161,9 @@ impl Loader {
         let Some(branch) = txn.branches.get_mut(usize::from(number)) else {
             return from.damage("rows of a branch that is not there");
         };
-        branch.rows = Some(Box::new(rows));
+        if branch.rows.replace(Box::new(rows)).is_some() {
+            return from.damage("a branch has rows twice");
+        }
         let branch = &txn.branches[usize::from(number)];
         if let Some(rows) = branch.rows.as_deref().filter(|_| lock::holds(txn, branch)) {
             if self.state.locks.conflict(xid, rows).is_some() {
@@ -211,6 +213,9 @@ pub fn decode_txn(bytes: &Bytes) -> Result<Txn, Damage> {
     let mut txn = read_txn(from)?;
     if version == WITH_ROWS {
         let all: Vec<(u16, Rows)> = from.list(|from| Ok((from.small()?, read_rows(from)?)))?;
+        if all.is_empty() || !all.is_sorted_by(|(before, _), (after, _)| before < after) {
+            return from.damage("rows in another order than that of the branches");
+        }
         for (number, rows) in all {
             match txn.branches.get_mut(usize::from(number)) {
                 Some(branch) => branch.rows = Some(Box::new(rows)),

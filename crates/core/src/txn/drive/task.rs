@@ -177,6 +177,13 @@ impl Task {
         self.is_finished() && !self.txn.mode.rules().ends_quietly()
     }
 
+    /// A proposal is made that decides how it goes on. What was wanted at once has been answered: should the proposal come to
+    /// nothing, there is no hurry any more.
+    pub(super) fn decides(&mut self) {
+        self.deciding = Some(self.txn.status);
+        self.hurried.clear();
+    }
+
     /// Whether the result of a call still counts.
     pub(super) fn wants(&self, errand: Errand) -> bool {
         let way = match errand {

@@ -53,13 +53,16 @@ impl Rules for Mixed {
 
 fn due(txn: &Txn, way: Way) -> impl Iterator<Item = u16> {
     let pending = txn.numbered().filter(move |(_, branch)| branch.leg(way).is_pending());
-    let cleans_up =
-        move |number: &u16| way == Way::Forward && txn.branches[usize::from(*number)].rows.is_some();
+    let has_rows = |number: &u16| txn.branches[usize::from(*number)].rows.is_some();
+    let cleans_up = move |number: &u16| way == Way::Forward && has_rows(number);
     let numbers = pending.map(|(number, _)| number);
     let cleaning = numbers.clone().filter(cleans_up);
     let mut others: Vec<u16> = numbers.filter(move |number| !cleans_up(number)).collect();
     if way == Way::Backward {
         others.reverse();
+        // Also side by side: what has changed a row once more is undone before what had changed it first.
+        let mut restoring = false;
+        others.retain(|number| !has_rows(number) || !std::mem::replace(&mut restoring, true));
     }
     let together = if txn.options.concurrent { usize::MAX } else { 1 };
     others.into_iter().take(together).chain(cleaning)
