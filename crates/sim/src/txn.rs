@@ -10,6 +10,7 @@
 //! | [`plan`] | what a seed stands for |
 //! | [`world`] | the loop over events, the coordinator with its log on a bad disk, the network |
 //! | [`participant`] | who takes part, and its own record of what it did |
+//! | [`database`] | the rows that participants change and restore, and what ought to be in them |
 //! | [`client`] | who begins, enlists and decides, and what it believes |
 //! | [`record`] | what was promised and called, against which things are held |
 //! | [`oracle`] | one file for each thing that must hold |
@@ -17,6 +18,7 @@
 //! What counts is the participants' own record, never what the coordinator says of itself.
 
 pub mod client;
+pub mod database;
 pub mod oracle;
 pub mod participant;
 pub mod plan;

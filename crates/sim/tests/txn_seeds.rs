@@ -27,6 +27,8 @@ fn fixed_seeds_hold() {
     assert!(sum(|report| report.ends[0]) > 2_000 && sum(|report| report.ends[1]) > 2_000);
     assert!(sum(|report| report.failures) > 300 && sum(|report| report.flips) > 300);
     assert!(sum(|report| report.turns) > 300 && sum(|report| report.lost) > 5_000);
+    assert!(sum(|report| report.changes[0]) > 1_000 && sum(|report| report.changes[1]) > 400);
+    assert!(sum(|report| report.conflicts) > 1_000);
 }
 
 #[test]

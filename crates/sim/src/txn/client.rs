@@ -2,9 +2,14 @@
 
 use synod_base::rng::Rng;
 use synod_base::xid::Xid;
-use synod_core::txn::{Begin, Enrolment, Mode, Options, Protocol, Target, Way};
+use synod_core::txn::{Begin, Enrolment, Mode, Options, Protocol, Rows, Target, Way};
 
+use super::database::{ROWS, RowSet};
 use super::participant::Op;
+use super::plan::Plan;
+
+/// Somebody else has the rows: a client gives up after so many tries.
+const LOCK_TRIES: u32 = 6;
 
 /// What the initiator of a message knows of its own local transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +39,10 @@ pub enum Deed {
     Decide(Way),
     /// Asks how it stands.
     Query,
+    /// Has read the rows of a branch for a change, and asks whether another transaction has changed them.
+    Look(usize),
+    /// Says that a branch has done nothing.
+    Withdraw(usize),
     /// Nothing any more.
     Rest,
 }
@@ -65,6 +74,17 @@ pub struct Client {
     pub hasty: bool,
     /// The participant of each branch.
     pub branches: Vec<usize>,
+    /// The rows that each branch changes, where it does.
+    pub rows: Vec<Option<RowSet>>,
+    /// The numbers under which branches have joined.
+    pub numbers: Vec<u16>,
+    /// The branches whose rows it did not get, and whose local transactions it has rolled back. They may have joined for all
+    /// that, when a request that it did not wait for any more came late.
+    pub given_up: Vec<usize>,
+    /// Asks for rows that it is about to change whether another transaction has changed them.
+    pub careful: bool,
+    /// Goes on without a branch that has done nothing.
+    pub modest: bool,
     /// Its wishes.
     pub options: Options,
     /// What each step waits for.
@@ -87,10 +107,11 @@ pub struct Client {
 
 impl Client {
     /// A client with a transaction of some kind.
-    pub fn new(number: usize, participants: usize, rng: &mut Rng) -> Self {
+    pub fn new(number: usize, plan: &Plan, rng: &mut Rng) -> Self {
         // Sagas have the most ways to go.
         let kind = rng.below(Mode::ALL.len() as u64 + 2) as usize;
-        let mode = Mode::ALL.get(kind).copied().unwrap_or(Mode::Saga);
+        let mixed = rng.percent(plan.mixed_percent);
+        let mode = if mixed { Mode::Mixed } else { Mode::ALL.get(kind).copied().unwrap_or(Mode::Saga) };
         let count = if mode == Mode::Notification { 1 } else { 1 + rng.below(4) as usize };
         let mut pick = |choices: &[u64]| choices[rng.below(choices.len() as u64) as usize];
         let options = Options {
@@ -105,7 +126,18 @@ impl Client {
         };
         let (in_steps, nameless) = (pick(&[0, 0, 1]) == 1, pick(&[0, 1]) == 1);
         let hasty = pick(&[0, 1]) == 1 && matches!(mode, Mode::Xa | Mode::Tcc | Mode::Mixed);
-        let branches = (0..count).map(|_| rng.below(participants as u64) as usize).collect();
+        let (careful, modest) = (pick(&[0, 1]) == 1, pick(&[0, 0, 1]) == 1);
+        let mut rows = |_| {
+            // One that many want, or any of them.
+            let some = if rng.percent(50) { 1 } else { 1 + rng.below((1 << ROWS) - 1) as u8 };
+            (mode == Mode::Mixed && rng.percent(70)).then_some(RowSet(some))
+        };
+        let rows: Vec<Option<RowSet>> = (0..count).map(&mut rows).collect();
+        let mut somebody = |rows: &Option<RowSet>| match rows {
+            Some(_) if rng.percent(50) => 0,
+            _ => rng.below(plan.participants as u64) as usize,
+        };
+        let branches = rows.iter().map(&mut somebody).collect();
         let mut after = |at: usize| (0..at as u16).filter(|_| rng.percent(40)).collect::<Vec<_>>();
         let after = (0..count).map(|at| if mode == Mode::Saga { after(at) } else { vec![] }).collect();
         Self {
@@ -113,7 +145,13 @@ impl Client {
             mode,
             in_steps: in_steps && mode == Mode::Saga,
             nameless: nameless && matches!(mode, Mode::Xa | Mode::Tcc | Mode::Mixed),
-            hasty,
+            // What has changed rows has joined before it commits them.
+            hasty: hasty && rows.iter().all(Option::is_none),
+            numbers: vec![0; count],
+            rows,
+            given_up: Vec::new(),
+            careful,
+            modest,
             branches,
             options,
             after,
@@ -157,8 +195,13 @@ impl Client {
             payload: "payload".into(),
             after,
             refused: false,
-            rows: None,
+            rows: self.named_rows(at).map(Box::new),
         }
+    }
+
+    /// The rows of a branch.
+    pub fn named_rows(&self, at: usize) -> Option<Rows> {
+        self.rows[at].map(|rows| rows.named(self.branches[at]))
     }
 
     /// A step of a workflow as it is noted.
@@ -195,12 +238,42 @@ impl Client {
     pub fn first(&self) -> Deed {
         match self.mode {
             Mode::Xa | Mode::Tcc | Mode::Mixed if self.hasty => Deed::Ask(0, Op::Try),
-            Mode::Xa | Mode::Tcc | Mode::Mixed => Deed::Enlist(0),
+            Mode::Xa | Mode::Tcc | Mode::Mixed => self.branch_begins(0),
             Mode::Saga if self.in_steps => Deed::Enlist(0),
             Mode::Saga | Mode::Notification => Deed::Query,
             Mode::Message => Deed::Local,
             Mode::Workflow => self.workflow(),
         }
+    }
+
+    /// What comes first of branch `at`; there may be none any more.
+    fn branch_begins(&self, at: usize) -> Deed {
+        match self.rows.get(at) {
+            Some(Some(rows)) => Deed::Ask(at, Op::Change(*rows)),
+            Some(None) => Deed::Enlist(at),
+            None => Deed::Decide(Way::Forward),
+        }
+    }
+
+    /// What comes after branch `at` has changed its rows and found, if it has looked, that it may.
+    fn changed(&self, at: usize, looked: bool) -> Deed {
+        if self.careful && !looked { Deed::Look(at) } else { Deed::Enlist(at) }
+    }
+
+    /// What comes after another transaction was found to hold the rows of branch `at`, for so often.
+    pub fn after_conflict(&self, at: usize, rolling_back: bool, tries: u32) -> Deed {
+        // To go on waiting would be in the way of those who put them back.
+        if rolling_back || tries >= LOCK_TRIES { Deed::Ask(at, Op::Abandon) } else { self.next.clone() }
+    }
+
+    /// What comes after the rows of branch `at` were found to be free.
+    pub fn after_look(&self, at: usize) -> Deed {
+        self.changed(at, true)
+    }
+
+    /// What comes after branch `at` has turned out to have done nothing.
+    pub fn without(&self, at: usize) -> Deed {
+        if self.modest { self.branch_begins(at + 1) } else { Deed::Decide(Way::Backward) }
     }
 
     /// What comes after branch `at` has joined.
@@ -216,10 +289,12 @@ impl Client {
     /// What comes after a participant did, or refused, what it was asked.
     pub fn after_ask(&self, at: usize, op: Op, done: bool) -> Deed {
         match op {
+            Op::Change(_) if done => self.changed(at, false),
+            Op::Change(_) | Op::Abandon => self.without(at),
+            Op::Try if !done && self.rows[at].is_some() => Deed::Withdraw(at),
             Op::Try if !done => Deed::Decide(Way::Backward),
             Op::Try if self.hasty => Deed::Enlist(at),
-            Op::Try if at + 1 < self.branches.len() => Deed::Enlist(at + 1),
-            Op::Try => Deed::Decide(Way::Forward),
+            Op::Try => self.branch_begins(at + 1),
             Op::Forward => Deed::Note(at, Way::Forward, !done),
             Op::Backward => Deed::Note(at, Way::Backward, false),
         }

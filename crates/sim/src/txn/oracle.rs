@@ -10,6 +10,7 @@
 //! | [`contract`] | nobody is called more often, earlier or in another order than the contract says |
 //! | [`survival`] | what was acknowledged survives every crash |
 //! | [`delivery`] | a message is delivered if and only if its initiator's local transaction committed |
+//! | [`rows`] | no two hold a row, none is held beyond its branch, whoever has changed one may undo it, and what is in it is right |
 //! | [`ids`] | no id is given out twice |
 
 pub mod atomicity;
@@ -18,6 +19,7 @@ pub mod decision;
 pub mod delivery;
 pub mod ends;
 pub mod ids;
+pub mod rows;
 pub mod silence;
 pub mod survival;
 pub mod turned;
@@ -95,5 +97,6 @@ pub(super) fn at_the_end(world: &World) -> Result<(), Broken> {
     ends::all(world)?;
     survival::at_the_end(world)?;
     atomicity::at_the_end(world)?;
-    delivery::at_the_end(world)
+    delivery::at_the_end(world)?;
+    rows::at_the_end(world)
 }

@@ -33,11 +33,15 @@ pub enum Breakage {
     CutsLogTooFar,
     /// The log says that it has flushed, and has not.
     SkipsFlushes,
+    /// Whoever asks for rows that another transaction holds is told that it has got them.
+    IgnoresLocks,
+    /// Snapshots say nothing of rows.
+    ForgetsRows,
 }
 
 impl Breakage {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::AnswersBeforeFlush,
         Self::UnknownIsCommitted,
         Self::ForgetsOutcomes,
@@ -46,6 +50,8 @@ impl Breakage {
         Self::ReusesIds,
         Self::CutsLogTooFar,
         Self::SkipsFlushes,
+        Self::IgnoresLocks,
+        Self::ForgetsRows,
     ];
 }
 
@@ -58,6 +64,10 @@ pub struct Plan {
     pub participants: usize,
     /// How many transactions are begun.
     pub transactions: usize,
+    /// That a transaction is a mixed one, apart from those that are so by chance.
+    pub mixed_percent: u64,
+    /// The longest that a client pauses between one thing and the next.
+    pub think_ms_max: u64,
     /// How long things go wrong.
     pub storm_ms: u64,
     /// Messages lost.
@@ -115,6 +125,8 @@ impl Plan {
             seed,
             participants: pick(&[2, 3, 4]) as usize,
             transactions: pick(&[3, 8, 14]) as usize,
+            mixed_percent: pick(&[0, 0, 30, 90]),
+            think_ms_max: pick(&[30, 300, 1_000]),
             storm_ms: pick(&[8_000, 15_000, 30_000]),
             loss_percent: pick(&[0, 5, 20]),
             duplicate_percent: pick(&[0, 5, 20]),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use synod_base::xid::Xid;
 use synod_core::txn::mode::Errand;
-use synod_core::txn::{End, Mode, Status, Txn, Way};
+use synod_core::txn::{End, Mode, Rows, Status, Txn, Way};
 
 /// The last call of one errand.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,8 @@ pub struct Record {
     pub given: BTreeMap<Xid, (usize, u64)>,
     /// Branches whose joining was acknowledged.
     pub enlisted: BTreeSet<(Xid, Box<str>)>,
+    /// And the rows that it was granted with that.
+    pub granted: BTreeMap<(Xid, Box<str>), Rows>,
     /// Decisions that somebody was told.
     pub told: BTreeMap<Xid, Way>,
     /// How transactions stood when they were applied last.
@@ -41,6 +43,8 @@ pub struct Record {
     pub turned: BTreeSet<Xid>,
     /// Sagas of which a compensation was called.
     pub undoing: BTreeSet<Xid>,
+    /// Of which it was said that everybody has been told, in which life of the coordinator.
+    pub through: BTreeMap<Xid, u32>,
     /// The last call of each errand.
     pub calls: BTreeMap<(Xid, Errand), Called>,
     /// Transactions that an operator wanted tried at once, and when.

@@ -21,6 +21,7 @@ use synod_core::txn::{Command, Limits, Mode, Status, Txn};
 use self::coordinating::Node;
 use self::store::Store;
 use super::client::{Client, Noted};
+use super::database::Stage;
 use super::oracle::{self, Broken, Violation};
 use super::participant::{Name, Op, Participant};
 use super::plan::{HEAL_MS, Plan};
@@ -46,6 +47,11 @@ enum Asker {
 enum Wish {
     Begin,
     Command(Command),
+    /// Whether another transaction has changed rows of this branch.
+    Look {
+        xid: Xid,
+        at: usize,
+    },
     Query(Option<Xid>),
 }
 
@@ -54,6 +60,8 @@ enum Wish {
 enum Reply {
     Begun(Xid),
     Done,
+    Joined(u16),
+    Locked { rolling_back: bool },
     Refused,
     Notes(Option<Vec<Noted>>),
     Open,
@@ -101,6 +109,10 @@ pub struct Report {
     pub calls: u64,
     /// Transactions that committed, rolled back, were stopped.
     pub ends: [u64; 3],
+    /// Row locks that somebody did not get.
+    pub conflicts: u64,
+    /// Branches whose changes of rows have stayed, and those whose changes were undone.
+    pub changes: [u64; 2],
     /// Sagas that turned.
     pub turns: u64,
     /// Messages lost.
@@ -145,7 +157,7 @@ impl World {
     /// A world at its beginning; a verbose one writes to standard error what happens.
     pub fn new(plan: Plan, verbose: bool) -> Self {
         let mut rng = Rng::new(plan.seed);
-        let clients = (0..plan.transactions).map(|at| Client::new(at, plan.participants, &mut rng)).collect();
+        let clients = (0..plan.transactions).map(|at| Client::new(at, &plan, &mut rng)).collect();
         Self {
             now_ms: 0,
             participants: (0..plan.participants)
@@ -204,6 +216,9 @@ impl World {
             }
             self.happen(event)?;
         }
+        let all = self.participants.iter().flat_map(|it| it.database.changes.values());
+        let count = |wanted: fn(Stage) -> bool| all.clone().filter(|it| wanted(it.stage)).count() as u64;
+        self.report.changes = [Stage::is_there, |stage| stage == Stage::Undone].map(count);
         oracle::at_the_end(self)
     }
 

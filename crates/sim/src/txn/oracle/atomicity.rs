@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use synod_base::xid::Xid;
-use synod_core::txn::{End, Mode, Status, Way};
+use synod_core::txn::{Branch, End, Mode, Status, Step, Way};
 
 use super::Broken;
+use crate::txn::client::Client;
 use crate::txn::participant::Deed;
 use crate::txn::world::World;
 
@@ -28,7 +29,10 @@ pub(super) fn at_the_end(world: &World) -> Result<(), Broken> {
     for (xid, deeds) in &deeds {
         let Some(way) = way(world, *xid) else { continue };
         for (branch, deed) in deeds {
-            if !went(deed, way) {
+            let wanted = !is_withdrawn(world, *xid, branch);
+            // A late commit of what was undone is refused, and may be taken for that.
+            let nothing = !deed.tried || deed.backward;
+            if wanted && !went(deed, way) || !wanted && !nothing {
                 let what = format!("it went {way:?}, and branch {branch} says {deed:?}");
                 return Err(Broken::new("atomicity", xid, what));
             }
@@ -37,12 +41,49 @@ pub(super) fn at_the_end(world: &World) -> Result<(), Broken> {
     // Whoever never heard of it has no record at all.
     for (xid, txn) in &world.record.ended {
         let known = deeds.get(xid).map_or(&[][..], |deeds| &**deeds);
-        let missing = txn.branches.iter().find(|branch| !known.iter().any(|(id, _)| *id == &*branch.id));
+        let has_it = |branch: &&Branch| known.iter().any(|(id, _)| *id == &*branch.id);
+        let missing =
+            txn.branches.iter().find(|branch| !has_it(branch) && !is_withdrawn(world, *xid, &branch.id));
         if let (Some(branch), Status::Ended(End::Committed)) = (missing, txn.status) {
             return Err(Broken::new("atomicity", xid, format!("it committed without branch {}", branch.id)));
         }
     }
     Ok(())
+}
+
+/// The coordinator says that everybody has been told whom the initiator of a mixed transaction waits for.
+pub(in crate::txn) fn through(world: &mut World, xid: Xid) -> Result<(), Broken> {
+    let Some(txn) = world.open(xid) else { return Ok(()) };
+    let life = world.starts();
+    if world.record.through.insert(xid, life) == Some(life) {
+        return Err(Broken::new("atomicity", xid, "it is said to be through once more".into()));
+    }
+    let way = if txn.status == Status::Committing { Way::Forward } else { Way::Backward };
+    let waited = |branch: &&Branch| !withdrawn(branch) && (way == Way::Backward || branch.rows.is_none());
+    for branch in txn.branches.iter().filter(waited) {
+        let name = (xid, branch.id.clone());
+        let deed = world.participants.iter().find_map(|it| it.deeds.get(&name));
+        if !deed.is_some_and(|deed| went(deed, way)) {
+            let what = format!("it is said to be through, {way:?}, and branch {} says {deed:?}", branch.id);
+            return Err(Broken::new("atomicity", xid, what));
+        }
+    }
+    Ok(())
+}
+
+/// Whether its participant said that it has done nothing.
+fn withdrawn(branch: &Branch) -> bool {
+    branch.forward.step == Step::Skipped && branch.backward.step == Step::Skipped
+}
+
+/// The same, or its initiator has seen to it.
+fn is_withdrawn(world: &World, xid: Xid, id: &str) -> bool {
+    let client = world.record.given.get(&xid).map(|(client, _)| &world.clients[*client]);
+    if client.is_some_and(|client| client.given_up.iter().any(|at| Client::branch_id(*at) == id)) {
+        return true;
+    }
+    let txn = world.record.ended.get(&xid);
+    txn.is_some_and(|txn| txn.branches.iter().any(|branch| &*branch.id == id && withdrawn(branch)))
 }
 
 /// Whether a branch went that way.

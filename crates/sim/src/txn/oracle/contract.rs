@@ -57,6 +57,7 @@ pub(super) fn made(world: &mut World, call: &Call) -> Result<(), Broken> {
 
 /// Whose turn it is before that.
 fn too_early(world: &World, txn: &Txn, branch: u16, way: Way) -> Option<u16> {
+    let has_rows = |branch: u16| txn.branches[usize::from(branch)].rows.is_some();
     let before = |other: &u16| match (txn.mode, way) {
         (Mode::Saga, Way::Forward) if txn.options.concurrent => {
             txn.branches[usize::from(branch)].after.contains(other)
@@ -64,6 +65,10 @@ fn too_early(world: &World, txn: &Txn, branch: u16, way: Way) -> Option<u16> {
         (Mode::Saga, Way::Backward) if txn.options.concurrent => {
             txn.branches[usize::from(*other)].after.contains(&branch)
         }
+        // Whoever merely cleans up waits for nobody, and nobody for it.
+        (Mode::Mixed, Way::Forward) if has_rows(branch) || has_rows(*other) => false,
+        // What was changed twice is put back in two steps.
+        (Mode::Mixed, Way::Backward) if has_rows(branch) && has_rows(*other) => *other > branch,
         _ if txn.options.concurrent => false,
         (Mode::Tcc, _) | (Mode::Saga | Mode::Mixed, Way::Backward) => *other > branch,
         _ => *other < branch,

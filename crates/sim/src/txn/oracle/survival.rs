@@ -45,6 +45,13 @@ fn branches(world: &World, state: &State) -> Result<(), Broken> {
             return Err(lost(*xid, &format!("branch {branch} had joined")));
         }
     }
+    for ((xid, branch), rows) in &world.record.granted {
+        if let Some(txn) = state.open(*xid)
+            && !txn.branches.iter().any(|known| known.id == *branch && known.rows.as_deref() == Some(rows))
+        {
+            return Err(lost(*xid, &format!("branch {branch} had been granted {rows:?}")));
+        }
+    }
     for (xid, client) in &world.record.begun {
         let client = &world.clients[*client];
         let found = if client.nameless { Found::Unknown } else { state.find_gid(&client.gid()) };

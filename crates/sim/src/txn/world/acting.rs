@@ -3,10 +3,11 @@
 use synod_base::xid::Xid;
 use synod_core::txn::drive::CallId;
 use synod_core::txn::mode::CallResult;
-use synod_core::txn::{Command, Decision, Enlist, Enrolment, Mode, Way};
+use synod_core::txn::{Amend, Command, Decision, Enlist, Enrolment, Mode, Way};
 
 use super::{Asker, Event, Reply, Step, Wish, World};
 use crate::txn::client::{Client, Deed, Local, Noted};
+use crate::txn::oracle;
 use crate::txn::participant::{Name, Op, Says};
 use crate::txn::plan::{CALL_MS, DOUBT_MS, REQUEST_MS};
 
@@ -61,6 +62,11 @@ impl World {
                 let decision = Decision { xid, way, reason: "".into(), result: "".into() };
                 Wish::Command(Command::Decide(Box::new(decision)))
             }
+            (Deed::Look(at), Some(xid)) => Wish::Look { xid, at },
+            (Deed::Withdraw(at), Some(xid)) => {
+                let amend = Amend { xid, branch: it.numbers[at], payload: None, withdraw: true };
+                Wish::Command(Command::Amend(Box::new(amend)))
+            }
             (_, None) => Wish::Begin,
         };
         self.send(Event::Wish { client, number, wish });
@@ -100,10 +106,13 @@ impl World {
         }
         it.tries += 1;
         it.waits += 1;
-        if let Deed::Ask(_, Op::Try) = it.next
-            && it.tries >= TRIES_MAX
-        {
-            it.go_on(Deed::Decide(Way::Backward));
+        if it.tries >= TRIES_MAX {
+            match it.next {
+                Deed::Ask(_, Op::Try | Op::Change(_)) => it.go_on(Deed::Decide(Way::Backward)),
+                // Its database will see by itself that nobody is there any more.
+                Deed::Ask(at, Op::Abandon) => it.go_on(it.without(at)),
+                _ => {}
+            }
         }
         let number = it.waits;
         self.later(100, Event::Step { client, number });
@@ -148,8 +157,17 @@ impl World {
                 it.xid = Some(xid);
                 it.first()
             }
-            (Deed::Enlist(at), Reply::Done) => it.after_enlist(*at),
-            (Deed::Note(at, way, refused), Reply::Done) => {
+            (Deed::Enlist(at), Reply::Joined(number)) => {
+                it.numbers[*at] = number;
+                it.after_enlist(*at)
+            }
+            (Deed::Enlist(at) | Deed::Look(at), Reply::Locked { rolling_back }) => {
+                let at = *at;
+                return self.locked_out(client, at, rolling_back);
+            }
+            (Deed::Look(at), Reply::Done) => it.after_look(*at),
+            (Deed::Withdraw(at), Reply::Done) => it.without(*at),
+            (Deed::Note(at, way, refused), Reply::Joined(_)) => {
                 let noted = Noted { branch: *at, way: *way, refused: *refused };
                 it.noted.push(noted);
                 it.workflow()
@@ -162,9 +180,28 @@ impl World {
             // Somebody else decided, or it is over.
             _ => Deed::Rest,
         };
-        let pause = if next == Deed::Query { 1_000 } else { self.rng.below(30) };
+        let pause = if next == Deed::Query { 1_000 } else { self.rng.below(self.plan.think_ms_max) };
         let it = &mut self.clients[client];
         it.go_on(next);
+        let number = it.waits;
+        self.later(pause, Event::Step { client, number });
+        Ok(())
+    }
+
+    /// Another transaction has the rows.
+    fn locked_out(&mut self, client: usize, at: usize, rolling_back: bool) -> Step {
+        self.report.conflicts += 1;
+        let pause = 20 + self.rng.below(60);
+        let it = &mut self.clients[client];
+        let tries = it.tries + 1;
+        let next = it.after_conflict(at, rolling_back, tries);
+        let again = next == it.next;
+        it.go_on(next);
+        if again {
+            it.tries = tries;
+        } else {
+            it.given_up.push(at);
+        }
         let number = it.waits;
         self.later(pause, Event::Step { client, number });
         Ok(())
@@ -222,7 +259,8 @@ impl World {
         let life = self.participants[to].life;
         let percent = |world: &mut Self, percent: u64| !world.healing && world.rng.percent(percent);
         // Whatever it says instead of doing its part.
-        let instead = if percent(self, self.plan.refuse_percent) {
+        let refuses = percent(self, self.plan.refuse_percent) && self.participants[to].refuse(&name, op);
+        let instead = if refuses {
             Some(CallResult::Refused("no".into()))
         } else if percent(self, self.plan.ongoing_percent) {
             Some(CallResult::Ongoing)
@@ -259,10 +297,12 @@ impl World {
         let (xid, id) = (name.0, name.1.clone());
         let says = participant.commit(name, mode, op, self.now_ms);
         self.note(|| format!("{xid}: participant {to} does {op:?} of branch {id}: {says:?}"));
+        oracle::rows::said(self, xid, &says)?;
         let result = match says {
             _ if fails => CallResult::Failed("500".into()),
             Says::Done => CallResult::Done,
-            Says::Refused => CallResult::Refused("too late".into()),
+            Says::Refused | Says::Dirty(_) => CallResult::Refused("too late".into()),
+            Says::Busy => CallResult::Failed("a row is locked".into()),
         };
         self.tell(from, result);
         Ok(())
@@ -278,6 +318,7 @@ impl World {
     /// A participant asks about what it has prepared and heard nothing of.
     pub(super) fn doubt(&mut self, participant: usize) -> Step {
         self.later(1_000, Event::Doubt { participant });
+        self.participants[participant].database.expire(self.now_ms);
         let before = self.now_ms.saturating_sub(DOUBT_MS);
         if !self.participants[participant].up || self.node.is_none() {
             return Ok(());
@@ -288,6 +329,7 @@ impl World {
                 continue;
             }
             if let Some(way) = self.decision(name.0)? {
+                oracle::rows::settled(self, participant, &name, way)?;
                 self.note(|| format!("{}: participant {participant} is told {way:?} in doubt", name.0));
                 self.participants[participant].settle(&name, way);
             }

@@ -17,6 +17,9 @@ use super::{BEGIN_MS, Event, Reply, Step, World};
 use crate::txn::oracle::{self, Broken};
 use crate::txn::plan::Breakage;
 
+/// How a snapshot's records of rows begin.
+const ROWS_RECORD: u8 = 7;
+
 /// Who hears what became of a command.
 #[derive(Debug)]
 pub(super) enum Ticket {
@@ -139,6 +142,7 @@ impl World {
         self.note(|| format!("coordinator: starts with {open} open, skew {skew_ms} ms"));
         oracle::survival::after_start(self)?;
         replayed.iter().try_for_each(|news| oracle::decision::applied(self, news))?;
+        oracle::rows::are_right(self)?;
         if self.plan.snapshot_every_ms > 0 {
             self.later(self.plan.snapshot_every_ms, Event::Snapshot { life: self.life });
         }
@@ -289,6 +293,7 @@ impl World {
         }
         let Tidings::Applied { news, .. } = tidings else { return Ok(()) };
         oracle::decision::applied(self, &news)?;
+        oracle::rows::are_right(self)?;
         for xid in news.touched {
             self.drive(drive::Event::Changed(xid))?;
         }
@@ -325,7 +330,9 @@ impl World {
         let Some(node) = &self.node else { return Ok(()) };
         // Of one moment, and written while others pass.
         let view = node.machine.copy();
-        let records = snapshot::records(&view.state).collect();
+        let forgets = self.plan.breakage == Breakage::ForgetsRows;
+        let rows = |record: &Bytes| record.first() == Some(&ROWS_RECORD);
+        let records = snapshot::records(&view.state).filter(|record| !forgets || !rows(record)).collect();
         let written = 1 + self.rng.below(100);
         self.later(written, Event::SnapshotWritten { life, index: view.index, records });
         Ok(())

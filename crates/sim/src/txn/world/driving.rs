@@ -41,7 +41,8 @@ impl World {
                     Event::Returned { life: self.life, call, result: CallResult::Failed("given up".into()) },
                 ),
                 Effect::Propose(command, urgency) => self.propose_for_driver(command, urgency),
-                Effect::Stalled(..) | Effect::Through(_) | Effect::History(..) => {}
+                Effect::Through(xid) => oracle::atomicity::through(self, xid)?,
+                Effect::Stalled(..) | Effect::History(..) => {}
             }
         }
         Ok(())

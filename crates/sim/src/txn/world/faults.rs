@@ -41,8 +41,7 @@ impl World {
         let participant = self.rng.below(self.participants.len() as u64) as usize;
         let it = &mut self.participants[participant];
         if it.up {
-            it.up = false;
-            it.life += 1;
+            it.crash();
             self.note(|| format!("fault: participant {participant} crashes"));
             let down = self.rng.below(6_000);
             self.later(down, Event::ParticipantStart { participant });

@@ -24,6 +24,7 @@ impl World {
                     self.send(Event::Reply { client, number, reply: Reply::Busy });
                 }
             }
+            Wish::Look { xid, at } => self.look_at_rows(client, number, xid, at)?,
             Wish::Query(xid) => {
                 let gid = self.clients[client].gid();
                 let reply = self.look_up(xid, &gid)?;
@@ -53,6 +54,20 @@ impl World {
         if !self.push(command, ticket, Urgency::Now) {
             self.send(Event::Reply { client, number, reply: Reply::Busy });
         }
+        Ok(())
+    }
+
+    fn look_at_rows(&mut self, client: usize, number: u64, xid: Xid, at: usize) -> Step {
+        let Some(rows) = self.clients[client].named_rows(at) else { return Ok(()) };
+        let Some(node) = &self.node else { return Ok(()) };
+        let reply = match node.machine.read(|view| view.state.conflict(xid, &rows)) {
+            Some((_, rolling_back)) => Reply::Locked { rolling_back },
+            None => {
+                oracle::rows::read(self, client, xid, at)?;
+                Reply::Done
+            }
+        };
+        self.send(Event::Reply { client, number, reply });
         Ok(())
     }
 
@@ -133,11 +148,19 @@ impl World {
                 self.promise(*xid, mode, *status)?;
                 Reply::Begun(*xid)
             }
-            (Ok(Done::Enlisted(_)), Command::Enlist(enlist)) => {
+            (Ok(Done::Enlisted(joined)), Command::Enlist(enlist)) => {
                 oracle::decision::joined(enlist.xid, &enlist.branch.id)?;
-                self.record.enlisted.insert((enlist.xid, enlist.branch.id.clone()));
-                Reply::Done
+                let name = (enlist.xid, enlist.branch.id.clone());
+                if let Some(rows) = &enlist.branch.rows {
+                    self.record.granted.insert(name.clone(), (**rows).clone());
+                }
+                self.record.enlisted.insert(name);
+                Reply::Joined(*joined)
             }
+            (Err(Refusal::Locked { .. }), _) if self.plan.breakage == Breakage::IgnoresLocks => {
+                Reply::Joined(0)
+            }
+            (Err(Refusal::Locked { rolling_back, .. }), _) => Reply::Locked { rolling_back: *rolling_back },
             (Ok(Done::Decided(status)), Command::Decide(decision)) => {
                 self.promise(decision.xid, mode, *status)?;
                 Reply::Done
