@@ -26,6 +26,9 @@ impl Xid {
         (number != 0 && number >> 63 == 0).then_some(Self(number))
     }
 
+    /// The greatest there is. Ids are given out from below: nobody has it.
+    pub const LAST: Self = Self(u64::MAX >> 1);
+
     /// The id as one number.
     pub const fn number(self) -> u64 {
         self.0

@@ -13,6 +13,7 @@
 //! The driver reads no clock: it is told the moment, and says with [`Driver::next_wake`] when it wants to be asked again.
 
 mod gate;
+mod hurry;
 mod task;
 mod terms;
 
@@ -121,36 +122,6 @@ impl Driver {
             Event::Tick => {}
         }
         self.tick(state, now, effects);
-    }
-
-    fn retry_now(&mut self, xid: Xid, now: Now, effects: &mut Effects) {
-        let Some(task) = self.tasks.get_mut(&xid) else { return };
-        task.held_until = 0;
-        task.hurried = task.flights.iter().map(|(errand, _)| *errand).collect();
-        for pause in &mut task.pauses {
-            pause.due_mono = now.mono_ms;
-            if let Some(name) = destination(&task.txn, pause.errand) {
-                self.gate.open(name, xid, now.mono_ms);
-            }
-        }
-        self.advance(xid, now, effects);
-    }
-
-    fn reachable(&mut self, name: &str, now: Now, effects: &mut Effects) {
-        let pauses_there =
-            |task: &Task| task.pauses.iter().any(|pause| destination(&task.txn, pause.errand) == Some(name));
-        let waiting: Vec<Xid> =
-            self.tasks.iter().filter(|(_, task)| pauses_there(task)).map(|(xid, _)| *xid).collect();
-        self.gate.answers(name, now.mono_ms);
-        for xid in waiting {
-            let task = self.tasks.get_mut(&xid).expect("it was found there");
-            for pause in &mut task.pauses {
-                if destination(&task.txn, pause.errand) == Some(name) {
-                    pause.due_mono = now.mono_ms;
-                }
-            }
-            self.advance(xid, now, effects);
-        }
     }
 
     fn tick(&mut self, state: &State, now: Now, effects: &mut Effects) {

@@ -6,7 +6,7 @@ use synod_core::txn::{Begin, Command, End, Mode, Options, Status, Way};
 
 use super::rig::{Answer, Rig, done, done_after, failed, leg, ongoing, refused, silent};
 use super::support::{
-    Made, begin, decide, dtm_branches, ordered_steps, saga, show, steps, stop, with_options, xid,
+    Made, begin, decide, dtm_branches, ordered_steps, saga, show, step, steps, stop, with_options, xid,
 };
 
 /// How long pauses were between the calls of one saga of one step.
@@ -112,6 +112,22 @@ fn what_is_under_way_meanwhile_is_tried_again_at_once() {
     assert_eq!((rig.made.len(), rig.ended.len()), (2, 1), "{:?}", rig.made);
 }
 
+/// A participant that comes back is heard of before the end of the call to the one that went.
+#[test]
+fn what_is_under_way_to_somebody_who_comes_back_is_tried_again_at_once() {
+    for (name, made) in [("x", 1), ("host", 2)] {
+        let slow = Answer { after_ms: 5_000, result: CallResult::Failed("gone".into()), answered: false };
+        let mut rig = Rig::plain(move |_, now| if now < 1_000 { Some(slow.clone()) } else { done() });
+        let patient = Options { retry_ms: 150_000, ..Options::default() };
+        let there = vec![step("01", "http://host/a", "")];
+        rig.apply(&with_options(saga(1, there), patient).made()).unwrap();
+        rig.run(2_000);
+        rig.tell(Event::Reachable(name.into()));
+        rig.run(6_000);
+        assert_eq!((rig.made.len(), rig.ended.len()), (made, made - 1), "{name}: {:?}", rig.made);
+    }
+}
+
 #[test]
 fn a_stopped_transaction_is_left_alone_at_once() {
     let concurrent = Options { concurrent: true, ..Options::default() };
@@ -167,11 +183,8 @@ fn no_time_is_too_long_to_reckon_with() {
     }
     rig.apply(&with_options(saga(9, steps(1)), options.clone()).made()).unwrap();
     let delayed = Options { delay_ms: long, ..options };
-    let message = Begin {
-        branches: vec![super::support::step("01", "http://a", "")],
-        submit: true,
-        ..begin(10, Mode::Message)
-    };
+    let message =
+        Begin { branches: vec![step("01", "http://a", "")], submit: true, ..begin(10, Mode::Message) };
     rig.apply(&with_options(message, delayed).made()).unwrap();
     rig.run(1_000_000);
     assert_eq!((rig.made.len(), rig.state.open_len()), (1, 5));
