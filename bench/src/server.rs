@@ -76,7 +76,9 @@ impl Server {
         let directory = tempfile::tempdir()?;
         let data = directory.path().join("data");
         let mut all = vec![format!("http.listen=127.0.0.1:{port}")];
-        all.extend(["face.dtm.http", "face.dtm.grpc", "grpc"].map(|face| format!("{face}.listen=off")));
+        all.extend(
+            ["face.seata", "face.dtm.http", "face.dtm.grpc", "grpc"].map(|face| format!("{face}.listen=off")),
+        );
         all.extend_from_slice(&settings.synod);
         let command = synod_command(binary, &data, &all);
         let mut start = Start::spawn(Kind::Synod, command, directory)?;

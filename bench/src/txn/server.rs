@@ -175,6 +175,7 @@ impl Coordinator {
         let settings = [
             format!("http.listen={}", self.native),
             format!("face.dtm.http.listen={}", self.dtm),
+            "face.seata.listen=off".to_owned(),
             "face.dtm.grpc.listen=off".to_owned(),
             "grpc.listen=off".to_owned(),
         ];

@@ -144,6 +144,7 @@ fn call(is_grpc: bool, address: SocketAddr) -> Call {
         payload: Bytes::from_static(br#"{"account":"a-17","amount":30}"#),
         after: [].into_iter().collect(),
         joined_ms: 0,
+        rows: None,
     };
     let txn = Txn {
         xid: Xid::new(0, 1).expect("not 0"),

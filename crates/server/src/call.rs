@@ -6,6 +6,7 @@
 //! | `errand` | what a call is about |
 //! | [`native`], `dtm` | dialects: how a call is put, and what an answer means |
 //! | `http1`, `grpc` | transports: connections, limits |
+//! | [`seata`] | both for branches of Seata clients, who are called over the connections that they keep |
 //! | `resolve` | `synod://service`, through the registry |
 //! | [`policy`] | who may be called |
 //! | [`trace`] | W3C trace context |
@@ -22,6 +23,7 @@ pub mod metrics;
 pub mod native;
 pub mod policy;
 mod resolve;
+pub mod seata;
 mod sign;
 #[cfg(test)]
 mod tests;
@@ -71,6 +73,7 @@ const ROUNDS: Duration = Duration::from_secs(2);
 pub struct Settings {
     allow: Allow,
     timeout: Duration,
+    seata_timeout: Duration,
     connect_timeout: Duration,
     response_bytes_max: usize,
     idle_timeout: Duration,
@@ -90,6 +93,7 @@ impl Settings {
         Ok(Self {
             allow: Allow::parse(&call.allow)?,
             timeout: call.timeout,
+            seata_timeout: config.face.seata.call_timeout,
             connect_timeout: call.connect_timeout,
             response_bytes_max: call.response_bytes_max,
             idle_timeout: call.idle_timeout,
@@ -152,6 +156,7 @@ struct Inner {
     services: Services,
     http: Http1,
     grpc: Grpc,
+    seata: seata::Channels,
     ids: Ids,
 }
 
@@ -173,6 +178,7 @@ impl Caller {
         let inner = Arc::new(Inner {
             http: Http1::new(connector.clone(), bytes_max, settings.idle_max, idle_timeout),
             grpc: Grpc::new(connector, bytes_max, idle_timeout),
+            seata: seata::Channels::default(),
             services: Services::new(registry),
             ids: Ids::new(crate::node::seed()),
             settings,
@@ -202,6 +208,11 @@ impl Caller {
         trace::carried(headers, self.0.settings.new_traces.then_some(&self.0.ids))
     }
 
+    /// The connections of Seata clients, over which their branches are called.
+    pub fn channels(&self) -> &seata::Channels {
+        &self.0.seata
+    }
+
     /// Connections over HTTP/1.1 that are kept without a call.
     pub fn idle_connections(&self) -> usize {
         self.0.http.idle_len()
@@ -220,6 +231,7 @@ impl Inner {
     async fn carry_out(&self, task: &Task<'_>) -> Delivered {
         let measured = self.metrics.begin(task.target.protocol, task.op.as_str(), self.clock.now().mono_ms);
         let timeout = match task.txn.options.call_timeout_ms {
+            0 if task.target.protocol == Protocol::Seata => self.settings.seata_timeout,
             0 => self.settings.timeout,
             ms => Duration::from_millis(ms),
         };
@@ -292,7 +304,7 @@ impl Inner {
                 Ok(dtm::read(task, read, answer.body, || answer.status.to_string()))
             }
             Protocol::DtmGrpc => self.send_dtm_grpc(task, url, timeout).await,
-            Protocol::Seata => Err(Trouble::silent(format!("no resource manager is connected for {url}"))),
+            Protocol::Seata => seata::send(&self.seata, task, url, self.clock.now().wall_ms).await,
         }
     }
 

@@ -15,6 +15,7 @@ mod parts;
 mod raft;
 mod registry;
 mod render;
+mod seata;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -29,6 +30,7 @@ pub use parts::{
 pub use raft::RaftConfig;
 pub use registry::{CompatConfig, RateLimitConfig, RegistryConfig, SelfConfig};
 pub use render::{render_json, render_markdown, render_text};
+pub use seata::SeataConfig;
 pub use value::Address;
 pub(crate) use value::parse_duration;
 
@@ -112,7 +114,7 @@ impl Config {
     pub fn listeners(&self) -> impl Iterator<Item = (&'static str, &Address)> {
         [
             ("http.listen", Some(&self.http.listen)),
-            ("face.seata.listen", self.face.seata_listen.as_ref()),
+            ("face.seata.listen", self.face.seata.listen.as_ref()),
             ("face.dtm.http.listen", self.face.dtm_http_listen.as_ref()),
             ("face.dtm.grpc.listen", self.face.dtm_grpc_listen.as_ref()),
             ("face.nacos.listen", self.face.nacos_listen.as_ref()),

@@ -5,3 +5,4 @@ pub mod dtm;
 pub mod eureka;
 pub mod native;
 pub mod peer;
+pub mod seata;

@@ -72,7 +72,7 @@ impl HttpMetrics {
     }
 }
 
-/// Connections of one listener.
+/// Connections of one kind of listener.
 #[derive(Clone, Debug)]
 pub struct NetMetrics {
     /// Served right now.
@@ -88,8 +88,8 @@ pub struct NetMetrics {
 }
 
 impl NetMetrics {
-    /// Adds the metrics of the HTTP listener to `registry`.
-    pub fn new(registry: &mut Registry) -> Self {
+    /// Adds the metrics of the listeners of a protocol to `registry`, with the protocol's name at the head of theirs.
+    pub fn new(registry: &mut Registry, protocol: &str) -> Self {
         let new = Self {
             open: Gauge::default(),
             accepted: Counter::default(),
@@ -97,19 +97,17 @@ impl NetMetrics {
             timed_out: Counter::default(),
             accept_errors: Counter::default(),
         };
-        registry.register("http_connections", "HTTP connections served right now", new.open.clone());
-        registry.register("http_connections_accepted", "HTTP connections accepted", new.accepted.clone());
+        let name = |what: &str| format!("{protocol}_{what}");
+        registry.register(name("connections"), "Connections served right now", new.open.clone());
+        registry.register(name("connections_accepted"), "Connections accepted", new.accepted.clone());
+        registry.register(name("connections_refused"), "Connections above the limit", new.refused.clone());
+        let help = "Connections closed as silent or too slow";
+        registry.register(name("connections_timed_out"), help, new.timed_out.clone());
         registry.register(
-            "http_connections_refused",
-            "HTTP connections above the limit",
-            new.refused.clone(),
+            name("accept_errors"),
+            "Failures to accept a connection",
+            new.accept_errors.clone(),
         );
-        registry.register(
-            "http_connections_timed_out",
-            "HTTP connections closed as too slow",
-            new.timed_out.clone(),
-        );
-        registry.register("http_accept_errors", "Failures to accept a connection", new.accept_errors.clone());
         new
     }
 }
@@ -187,7 +185,7 @@ mod tests {
     fn the_text_names_what_was_counted() {
         let mut registry = registry(1_500);
         let http = HttpMetrics::new(&mut registry);
-        let net = NetMetrics::new(&mut registry);
+        let net = NetMetrics::new(&mut registry, "http");
         http.count(Face::Eureka, StatusCode::NO_CONTENT);
         http.count(Face::Eureka, StatusCode::OK);
         http.count(Face::Native, StatusCode::SWITCHING_PROTOCOLS);

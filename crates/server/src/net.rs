@@ -1,4 +1,5 @@
-//! Sockets: one accept loop, one watchdog per connection, bodies with limits. HTTP/1.1, and HTTP/2 where gRPC is served.
+//! Sockets: one accept loop, one watchdog per connection, bodies with limits. HTTP/1.1, HTTP/2 where gRPC is served, and what a
+//! face speaks on connections of its own.
 //!
 //! Ours and not a framework's, because every limit must be on this path and nothing else may be: a request costs hyper's
 //! parsing, one call of the [`Handler`] and hyper's writing, without a box, a span or a timer of its own.
@@ -24,21 +25,19 @@ pub mod tls;
 
 pub use accept::{Limits, serve};
 pub use body::Body;
+pub use connection::{Connection, Http1, http2::Http2};
 
-/// What the connections of a listener speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Speech {
-    /// HTTP/1.1.
-    Http1,
-    /// HTTP/2 without TLS, from the first byte on, as clients of gRPC open it.
-    Http2,
+/// What a listener does with its connections. Cloned once per connection.
+pub trait Serve: Clone + Send + Sync + 'static {
+    /// What is written to a connection above the limit before it is closed.
+    const REFUSAL: &'static [u8];
+
+    /// Serves a connection to its end, which has to come soon after [`Connection::drained`].
+    fn serve(self, connection: Connection) -> impl Future<Output = ()> + Send;
 }
 
-/// What answers requests. Cloned once per connection, and over HTTP/2 once per request.
+/// What answers requests of HTTP. Cloned once per connection, and over HTTP/2 once per request.
 pub trait Handler: Clone + Send + Sync + 'static {
-    /// What its connections speak.
-    const SPEECH: Speech = Speech::Http1;
-
     /// Answers one request of the connection from `peer`.
     fn handle(
         &self,

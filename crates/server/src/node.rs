@@ -7,8 +7,9 @@ use prometheus_client::metrics::counter::Counter;
 
 use crate::call::CallMetrics;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Address, Config, SeataConfig};
 use crate::data_dir::NodeId;
+use crate::face::seata::SeataMetrics;
 use crate::health::Health;
 use crate::lists::OwnInstance;
 use crate::metrics::{self, HttpMetrics, NetMetrics};
@@ -51,8 +52,10 @@ pub struct Node {
     pub http: HttpMetrics,
     /// Changes and heartbeats that peers told.
     pub from_peers: Counter,
-    /// Connections of the HTTP listener.
+    /// Connections of the HTTP listeners.
     pub net: NetMetrics,
+    /// What is measured of Seata clients.
+    pub seata: SeataMetrics,
     /// Calls to participants.
     pub calls: CallMetrics,
     /// Transactions that ended.
@@ -72,6 +75,7 @@ impl Node {
         clock: Clock,
         id: NodeId,
         http: SocketAddr,
+        seata_port: Option<u16>,
         tls: Trust,
         stopping: Stopping,
     ) -> Self {
@@ -92,11 +96,12 @@ impl Node {
             log_metrics,
             http: HttpMetrics::new(&mut metrics),
             from_peers,
-            net: NetMetrics::new(&mut metrics),
+            net: NetMetrics::new(&mut metrics, "http"),
+            seata: SeataMetrics::new(&mut metrics),
             tls: Arc::new(tls),
             registry,
             txn: OnceLock::new(),
-            xid_address: xid_address(&config),
+            xid_address: xid_address(&config.face.seata, seata_port),
             rate_limit: RateLimit::new(config.registry.rate_limit.clone()),
             body_limits: BodyLimits {
                 bytes_max: config.http.body_bytes_max,
@@ -151,12 +156,12 @@ fn own_instance(config: &Config, port: u16) -> OwnInstance {
 }
 
 /// Where Seata clients are told that this node is, which is part of the text of an XID, also of those that never meet one.
-fn xid_address(config: &Config) -> String {
-    let face = &config.face;
-    match (face.seata_advertise.as_str(), &face.seata_listen) {
-        ("", Some(listen)) => listen.to_string(),
-        ("", None) => "127.0.0.1:8091".into(),
-        (advertise, _) => advertise.into(),
+/// `port` is where it really listens for them.
+fn xid_address(config: &SeataConfig, port: Option<u16>) -> String {
+    match (&config.advertise, &config.listen) {
+        (Some(advertise), _) => advertise.to_string(),
+        (None, Some(listen)) => Address { port: port.unwrap_or(listen.port), ..listen.clone() }.to_string(),
+        (None, None) => "127.0.0.1:8091".into(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use synod_base::rng::Rng;
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::call::BadDestination;
@@ -98,10 +99,10 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let tls = Trust::new(&config.tls.roots)?;
     let data = DataDir::open(&config.data_dir())?;
     announce(&config);
-    let address = &config.http.listen;
-    let bind_error = |source| StartError::Bind { key: "http.listen", address: address.clone(), source };
-    let listener = net::bind(address).await.map_err(bind_error)?;
-    let http_address = listener.local_addr().map_err(bind_error)?;
+    let (listener, http_address) = bind("http.listen", &config.http.listen).await?;
+    // Where Seata clients find this node is part of the text of all XIDs.
+    let seata = bind_if_on("face.seata.listen", config.face.seata.listen.as_ref()).await?;
+    let seata_address = seata.as_ref().map(|(_, bound)| *bound);
     let mut addresses = BTreeMap::from([("http", http_address)]);
 
     let (stop, stopping) = Stop::new();
@@ -110,7 +111,16 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         header_timeout: config.http.header_timeout,
         idle_timeout: config.http.idle_timeout,
     };
-    let node = Arc::new(Node::new(config, clock, data.node_id(), http_address, tls, stopping.clone()));
+    let node = Arc::new(Node::new(
+        config,
+        clock,
+        data.node_id(),
+        http_address,
+        seata_address.map(|bound| bound.port()),
+        tls,
+        stopping.clone(),
+    ));
+    announce_xids(&node, seata_address);
     let disk = Disk::new(data.path());
     let restored = disk.load(&node.registry);
     if restored > 0 {
@@ -119,10 +129,10 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     task::spawn("registry-tick", tick(Arc::clone(&node)));
     let keeper = task::spawn("registry-disk", keep(Arc::clone(&node), disk));
     let front = Front::new(Arc::clone(&node));
-    let serving = net::serve(listener, front, limits, node.net.clone(), stopping.clone());
+    let serving = net::serve(listener, net::Http1(front), limits, node.net.clone(), stopping.clone());
     let http = task::spawn("http", serving);
     let transactions =
-        transactions::start(&node, http_address, &data, limits, &stopping, &mut addresses).await?;
+        transactions::start(&node, http_address, seata, &data, limits, &stopping, &mut addresses).await?;
 
     data.write_addresses(&addresses)?;
     if !peers::are_configured(&node.config.registry) {
@@ -154,6 +164,41 @@ impl Running {
         if let Err(error) = self.data.remove_addresses() {
             tracing::warn!(%error, "the addresses of this run are left behind");
         }
+    }
+}
+
+/// What an XID may have besides its address: a colon and as many digits as an `i64` has. MariaDB and MySQL take 64 bytes for XA.
+const XID_ADDRESS_BYTES_MAX: usize = 64 - 20;
+
+/// Says once what an operator must know about the address in XIDs.
+fn announce_xids(node: &Node, seata: Option<SocketAddr>) {
+    let address = &*node.xid_address;
+    if seata.is_some_and(|bound| bound.ip().is_unspecified()) && node.config.face.seata.advertise.is_none() {
+        tracing::warn!(
+            address,
+            "Seata clients cannot reach the address in XIDs: set \"face.seata.advertise\""
+        );
+    }
+    if address.len() > XID_ADDRESS_BYTES_MAX {
+        tracing::warn!(address, "XIDs are too long for XA: set a shorter \"face.seata.advertise\"");
+    }
+}
+
+/// A listener and where it really listens.
+type Bound = (TcpListener, SocketAddr);
+
+async fn bind(key: &'static str, address: &Address) -> Result<Bound, StartError> {
+    let failed = |source| StartError::Bind { key, address: address.clone(), source };
+    let listener = net::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+/// None when it is off.
+async fn bind_if_on(key: &'static str, address: Option<&Address>) -> Result<Option<Bound>, StartError> {
+    match address {
+        Some(address) => bind(key, address).await.map(Some),
+        None => Ok(None),
     }
 }
 
@@ -190,7 +235,8 @@ async fn save(disk: &mut Disk, registry: &Registry) {
 
 /// Says once what an operator must know about the listeners.
 fn announce(config: &Config) {
-    const BUILT: [&str; 4] = ["http.listen", "face.dtm.http.listen", "face.dtm.grpc.listen", "grpc.listen"];
+    const BUILT: [&str; 5] =
+        ["http.listen", "face.seata.listen", "face.dtm.http.listen", "face.dtm.grpc.listen", "grpc.listen"];
     let (bound, unbuilt): (Vec<_>, Vec<_>) = config.listeners().partition(|(key, _)| BUILT.contains(key));
     for (key, address) in bound {
         if !address.is_loopback() {

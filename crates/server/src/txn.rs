@@ -262,9 +262,14 @@ impl Coordinator {
         Ok(xid)
     }
 
+    /// Whether a transaction was begun with [`Self::begin_early`], and the state need not show it yet. Ask this first, then look.
+    pub fn is_early(&self, xid: Xid) -> bool {
+        self.proposer.is_early(xid)
+    }
+
     /// Returns once the state shows the transaction if it was begun with [`Self::begin_early`].
     pub async fn arrived(&self, xid: Xid) {
-        if self.proposer.is_early(xid) {
+        if self.is_early(xid) {
             // It changes nothing; what was put in line before it has been applied when it is.
             drop(self.propose(Command::Reserve { below: 0 }).await);
         }

@@ -66,6 +66,8 @@ pub(super) struct Task<'a> {
     /// The branch's id; `None` when the initiator is called.
     pub(super) branch: Option<&'a str>,
     pub(super) op: Op,
+    /// Which way it is to go.
+    pub(super) way: Way,
     pub(super) payload: Cow<'a, Bytes>,
     /// Which attempt it is, from 1 on, where attempts are counted.
     pub(super) attempt: u32,
@@ -75,15 +77,16 @@ impl<'a> Task<'a> {
     /// `None` when there is nobody to call. `address` stands in the text of the XID.
     pub(super) fn new(call: &'a Call, address: &str) -> Option<Self> {
         let txn = &*call.txn;
-        let (target, branch, payload, attempts) = match call.errand {
+        let (target, branch, way, payload, attempts) = match call.errand {
             Errand::Leg(number, way) => {
                 let branch = txn.branches.get(usize::from(number))?;
                 let leg = branch.leg(way);
-                (leg.target.as_ref()?, Some(&*branch.id), Cow::Borrowed(&branch.payload), leg.attempts)
+                let payload = Cow::Borrowed(&branch.payload);
+                (leg.target.as_ref()?, Some(&*branch.id), way, payload, leg.attempts)
             }
             Errand::BackCheck => {
                 let target = txn.back_check.as_ref()?;
-                (target, None, initial(txn, target.protocol), 0)
+                (target, None, Way::Forward, initial(txn, target.protocol), 0)
             }
         };
         Some(Self {
@@ -92,6 +95,7 @@ impl<'a> Task<'a> {
             target,
             branch,
             op: Op::of(txn.mode, call.errand),
+            way,
             payload,
             attempt: attempts.saturating_add(1),
         })

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Address;
 use super::key::{DURATION, INTERVAL, Kind, LISTEN, integer, settings};
+use super::{Address, SeataConfig};
 
 settings! {
     /// The HTTP listener of the Eureka face, the native API, the console and the probes.
@@ -27,10 +27,6 @@ settings! {
 settings! {
     /// The listeners of foreign protocols that have their own port.
     pub struct FaceConfig {
-        /// Where Seata clients are served.
-        seata_listen: Option<Address> = "face.seata.listen", LISTEN, "127.0.0.1:8091", "off";
-        /// The `host:port` that Seata clients are told to reach this node at; empty: the address listened on.
-        seata_advertise: String = "face.seata.advertise", Kind::Text, "", "synod-1.example.org:8091";
         /// Where dtm clients are served over HTTP.
         dtm_http_listen: Option<Address> = "face.dtm.http.listen", LISTEN, "127.0.0.1:36789", "off";
         /// Where dtm clients are served over gRPC.
@@ -39,6 +35,9 @@ settings! {
         nacos_listen: Option<Address> = "face.nacos.listen", LISTEN, "127.0.0.1:8848", "off";
         /// Where ZooKeeper clients are served.
         zookeeper_listen: Option<Address> = "face.zookeeper.listen", LISTEN, "127.0.0.1:2181", "off";
+    } with {
+        /// `face.seata.*`
+        seata: SeataConfig;
     }
 }
 

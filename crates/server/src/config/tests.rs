@@ -158,7 +158,7 @@ fn bind_moves_the_listeners_nobody_placed() {
     sources.bind = Some("::".into());
     let config = Config::load(&sources).unwrap();
     assert_eq!(config.http.listen.to_string(), "[::]:8761");
-    assert_eq!(config.face.seata_listen.unwrap().to_string(), "[::]:8091");
+    assert_eq!(config.face.seata.listen.unwrap().to_string(), "[::]:8091");
     assert_eq!(config.grpc.listen.unwrap().to_string(), "127.0.0.1:5");
     assert_eq!(config.cluster.listen, None);
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-use super::connection::{self, Link, http2};
-use super::{Handler, Speech};
+use super::connection::Link;
+use super::{Connection, Serve};
 use crate::metrics::NetMetrics;
 use crate::task::{self, Stopping};
 
@@ -29,14 +29,10 @@ pub struct Limits {
     pub idle_timeout: Duration,
 }
 
-/// What is written to a connection above the limit.
-const REFUSAL: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n";
-
 /// Serves a listener until the node stops and its last connection is gone, at most [`DRAIN`] after the stop.
-pub async fn serve<H: Handler>(
+pub async fn serve<S: Serve>(
     listener: TcpListener,
-    handler: H,
+    server: S,
     limits: Limits,
     metrics: NetMetrics,
     mut stopping: Stopping,
@@ -51,7 +47,7 @@ pub async fn serve<H: Handler>(
         match accepted {
             Ok((stream, peer)) => {
                 pause = Pause::default();
-                take(stream, peer, &handler, limits, &metrics, &links);
+                take(stream, peer, &server, limits, &metrics, &links);
             }
             Err(error) if is_of_the_connection(&error) => {}
             Err(error) => {
@@ -70,32 +66,29 @@ pub async fn serve<H: Handler>(
 }
 
 /// Gives a connection its task, or turns it away.
-fn take<H: Handler>(
+fn take<S: Serve>(
     stream: TcpStream,
     peer: SocketAddr,
-    handler: &H,
+    server: &S,
     limits: Limits,
     metrics: &NetMetrics,
     links: &Arc<Links>,
 ) {
     let Some(ticket) = links.enter(limits.connections_max, metrics) else {
         metrics.refused.inc();
-        if H::SPEECH == Speech::Http1 {
-            // Best effort: whoever is above the limit is not worth waiting for.
-            drop(stream.try_write(REFUSAL));
-        }
+        // Best effort: whoever is above the limit is not worth waiting for.
+        drop(stream.try_write(S::REFUSAL));
         return;
     };
     metrics.accepted.inc();
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
     }
-    let (handler, timed_out) = (handler.clone(), metrics.timed_out.clone());
+    let (link, timed_out) = (Arc::clone(&ticket.link), metrics.timed_out.clone());
+    let (server, connection) = (server.clone(), Connection { stream, peer, limits, link, timed_out });
     task::spawn_connection(async move {
-        match H::SPEECH {
-            Speech::Http1 => connection::serve(stream, peer, handler, limits, &ticket.link, &timed_out).await,
-            Speech::Http2 => http2::serve(stream, peer, handler, limits, &ticket.link, &timed_out).await,
-        }
+        let _ticket = ticket;
+        server.serve(connection).await;
     });
 }
 

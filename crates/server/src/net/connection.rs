@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use super::{Handler, Limits, Unanswered};
+use super::{Handler, Limits, Serve, Unanswered};
 
 pub(super) mod http2;
 
@@ -97,15 +97,48 @@ impl Link {
     }
 }
 
-/// Serves one connection to its end.
-pub(super) async fn serve<H: Handler>(
-    stream: TcpStream,
-    peer: SocketAddr,
-    handler: H,
-    limits: Limits,
-    link: &Arc<Link>,
-    timed_out: &Counter,
-) {
+/// A connection that was accepted.
+#[derive(Debug)]
+pub struct Connection {
+    /// The socket.
+    pub stream: TcpStream,
+    /// Who is at the other end.
+    pub peer: SocketAddr,
+    /// The listener's bounds.
+    pub limits: Limits,
+    /// What closing it for its silence is counted with.
+    pub timed_out: Counter,
+    pub(super) link: Arc<Link>,
+}
+
+impl Connection {
+    /// Returns once the node is stopping: what was begun has to be finished, and nothing new begun. Only one task at a time may
+    /// wait for it.
+    pub fn drained(&self) -> impl Future<Output = ()> + Send + use<> {
+        let link = Arc::clone(&self.link);
+        poll_fn(move |cx| {
+            link.watch(cx.waker());
+            if link.is_draining() { Poll::Ready(()) } else { Poll::Pending }
+        })
+    }
+}
+
+/// Speaks HTTP/1.1 on the connections of a listener.
+#[derive(Clone, Debug)]
+pub struct Http1<H>(pub H);
+
+impl<H: Handler> Serve for Http1<H> {
+    const REFUSAL: &'static [u8] =
+        b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n";
+
+    fn serve(self, connection: Connection) -> impl Future<Output = ()> + Send {
+        serve(connection, self.0)
+    }
+}
+
+async fn serve<H: Handler>(connection: Connection, handler: H) {
+    let Connection { stream, peer, limits, timed_out, link } = connection;
+    let (link, timed_out) = (&link, &timed_out);
     if !speaks(&stream, limits, link, timed_out).await {
         return;
     }

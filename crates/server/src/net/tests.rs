@@ -98,8 +98,9 @@ async fn server(limits: Limits) -> Server {
     let listener = bind(&Address { host: "127.0.0.1".into(), port: 0 }).await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopping) = Stop::new();
-    let (handler, metrics) = (TestHandler::default(), NetMetrics::new(&mut metrics::registry(0)));
-    let task = task::spawn("test", serve(listener, handler.clone(), limits, metrics.clone(), stopping));
+    let (handler, metrics) = (TestHandler::default(), NetMetrics::new(&mut metrics::registry(0), "http"));
+    let task =
+        task::spawn("test", serve(listener, Http1(handler.clone()), limits, metrics.clone(), stopping));
     Server { address, handler, metrics, stop, task }
 }
 

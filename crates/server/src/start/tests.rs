@@ -12,6 +12,7 @@ fn config(dir: &Path, set: &[&str]) -> Config {
     let mut sources = Sources { data: Some(dir.to_owned()), ..Sources::default() };
     sources.set = [
         "http.listen=127.0.0.1:0",
+        "face.seata.listen=off",
         "face.dtm.http.listen=off",
         "face.dtm.grpc.listen=off",
         "grpc.listen=off",
@@ -90,10 +91,11 @@ async fn before_the_log_is_read_transactions_are_not_served() {
         idle_timeout: config.http.idle_timeout,
     };
     let tls = Trust::new("").unwrap();
-    let node = Node::new(config, Clock::system(), data.node_id(), address, tls, stopping.clone());
+    let node = Node::new(config, Clock::system(), data.node_id(), address, None, tls, stopping.clone());
     let node = Arc::new(node);
     let front = Front::new(Arc::clone(&node));
-    let serving = task::spawn("http", net::serve(listener, front, limits, node.net.clone(), stopping));
+    let serving =
+        task::spawn("http", net::serve(listener, net::Http1(front), limits, node.net.clone(), stopping));
     for path in ["/v1/transactions", "/v1/transactions/a", "/v1/transactions/a/decision", "/v1/topics"] {
         let answer = get_from(address, path).await;
         assert!(answer.starts_with("HTTP/1.1 503 "), "{path}: {answer}");

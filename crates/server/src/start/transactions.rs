@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use synod_log::disk::{RealDisk, Recording};
 use synod_replica::Replicator;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::StartError;
+use super::{Bound, StartError, bind_if_on};
 use crate::call::{self, Caller};
-use crate::config::{Address, RaftConfig};
+use crate::config::RaftConfig;
 use crate::data_dir::DataDir;
-use crate::face::{dtm, native};
-use crate::net::{self, Limits};
+use crate::face::{dtm, native, seata};
+use crate::metrics::NetMetrics;
+use crate::net::{self, Http1, Http2, Limits, Serve};
 use crate::node::{Node, seed};
 use crate::raft::{self, Consensus};
 use crate::task::{self, OnFatal, Stop, Stopping};
@@ -34,10 +34,11 @@ pub(super) struct Transactions {
 }
 
 /// Opens the log, takes over what is open, and binds the faces; adds what is bound to `addresses`. `http` is the listener of
-/// the console.
+/// the console, `seata` that of Seata clients.
 pub(super) async fn start(
     node: &Arc<Node>,
     http: SocketAddr,
+    seata: Option<Bound>,
     data: &DataDir,
     limits: Limits,
     stopping: &Stopping,
@@ -45,9 +46,9 @@ pub(super) async fn start(
 ) -> Result<Transactions, StartError> {
     let config = &node.config;
     // Whatever can fail for want of an address fails before anything runs. Who connects early waits.
-    let dtm_http = bind("face.dtm.http.listen", &config.face.dtm_http_listen).await?;
-    let dtm_grpc = bind("face.dtm.grpc.listen", &config.face.dtm_grpc_listen).await?;
-    let grpc = bind("grpc.listen", &config.grpc.listen).await?;
+    let dtm_http = bind_if_on("face.dtm.http.listen", config.face.dtm_http_listen.as_ref()).await?;
+    let dtm_grpc = bind_if_on("face.dtm.grpc.listen", config.face.dtm_grpc_listen.as_ref()).await?;
+    let grpc = bind_if_on("grpc.listen", config.grpc.listen.as_ref()).await?;
     let settings = Settings::from(&config.txn);
     let unusable = |source| StartError::Transactions { what: "the directory of the log", source };
     let prepared = Prepared::default();
@@ -69,6 +70,7 @@ pub(super) async fn start(
         node.clock.clone(),
         node.calls.clone(),
     );
+    let channels = caller.channels().clone();
     let (stop, stopping_later) = Stop::new();
     let replicator: Arc<dyn Replicator> = Arc::new(consensus.clone());
     let machine = Arc::clone(consensus.machine());
@@ -88,11 +90,18 @@ pub(super) async fn start(
     .map_err(|source| StartError::Transactions { what: "the directory of details", source })?;
     coordinator.ready().await;
     node.coordinate(Arc::clone(&coordinator));
-    let mut faces = Faces { limits, node, stopping, addresses, serving: Vec::new() };
-    let dtm_front = || dtm::Front::new(Arc::clone(node), Arc::clone(&coordinator), http.port());
-    faces.serve("dtm_http", dtm_http, dtm_front);
-    faces.serve("dtm_grpc", dtm_grpc, || dtm::GrpcFront::new(node, Arc::clone(&coordinator)));
-    faces.serve("grpc", grpc, || native::GrpcFront::new(Arc::clone(node)));
+    if seata.is_some() {
+        let cleaning = seata::clean_up(channels.clone(), config.face.seata.clone(), stopping.clone());
+        task::spawn("seata-undo", cleaning);
+    }
+    let mut faces = Faces { stopping, addresses, serving: Vec::new() };
+    let dtm_front = || Http1(dtm::Front::new(Arc::clone(node), Arc::clone(&coordinator), http.port()));
+    faces.serve("dtm_http", dtm_http, limits, &node.net, dtm_front);
+    let dtm_front = || Http2(dtm::GrpcFront::new(node, Arc::clone(&coordinator)));
+    faces.serve("dtm_grpc", dtm_grpc, limits, &node.net, dtm_front);
+    faces.serve("grpc", grpc, limits, &node.net, || Http2(native::GrpcFront::new(Arc::clone(node))));
+    let seata_front = || seata::Front::new(node, Arc::clone(&coordinator), channels);
+    faces.serve("seata", seata, seata::limits(&config.face.seata), &node.seata.net, seata_front);
     Ok(Transactions { consensus, tasks, faces: faces.serving, stop })
 }
 
@@ -111,21 +120,8 @@ fn disk(config: &RaftConfig, dir: &Path) -> std::io::Result<RealDisk> {
     RealDisk::recording(dir, &recording)
 }
 
-/// A listener and where it really listens; none when it is off.
-type Bound = Option<(TcpListener, SocketAddr)>;
-
-async fn bind(key: &'static str, address: &Option<Address>) -> Result<Bound, StartError> {
-    let Some(address) = address else { return Ok(None) };
-    let failed = |source| StartError::Bind { key, address: address.clone(), source };
-    let listener = net::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok(Some((listener, bound)))
-}
-
 /// The faces that have a port of their own.
 struct Faces<'a> {
-    limits: Limits,
-    node: &'a Node,
     stopping: &'a Stopping,
     addresses: &'a mut BTreeMap<&'static str, SocketAddr>,
     serving: Vec<JoinHandle<()>>,
@@ -133,11 +129,17 @@ struct Faces<'a> {
 
 impl Faces<'_> {
     /// Serves what was bound, under its name in `addresses.json`.
-    fn serve<H: net::Handler>(&mut self, name: &'static str, bound: Bound, front: impl FnOnce() -> H) {
+    fn serve<S: Serve>(
+        &mut self,
+        name: &'static str,
+        bound: Option<Bound>,
+        limits: Limits,
+        metrics: &NetMetrics,
+        front: impl FnOnce() -> S,
+    ) {
         let Some((listener, bound)) = bound else { return };
         self.addresses.insert(name, bound);
-        let serving =
-            net::serve(listener, front(), self.limits, self.node.net.clone(), self.stopping.clone());
+        let serving = net::serve(listener, front(), limits, metrics.clone(), self.stopping.clone());
         self.serving.push(task::spawn(name, serving));
     }
 }

@@ -34,6 +34,7 @@ impl TestNode {
         let mut sources = Sources { data: Some(dir.path().to_owned()), ..Sources::default() };
         let fixed = [
             "http.listen=127.0.0.1:0",
+            "face.seata.listen=off",
             "face.dtm.http.listen=off",
             "face.dtm.grpc.listen=off",
             "grpc.listen=127.0.0.1:0",

@@ -15,7 +15,7 @@ use super::operate as op;
 use super::service::dtm_server::{Dtm, DtmServer};
 use super::{No, show};
 use crate::net::body::BodyLimits;
-use crate::net::{self, Body, Speech};
+use crate::net::{self, Body};
 use crate::node::Node;
 use crate::txn::Coordinator;
 
@@ -34,8 +34,6 @@ impl GrpcFront {
 }
 
 impl net::Handler for GrpcFront {
-    const SPEECH: Speech = Speech::Http2;
-
     async fn handle(&self, request: http::Request<Incoming>, _peer: SocketAddr) -> http::Response<Body> {
         let limits = self.body_limits;
         let service = DtmServer::new(self.clone()).max_decoding_message_size(limits.bytes_max);

@@ -21,7 +21,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Response, Status};
 
 use crate::metrics::Face;
-use crate::net::{self, Body, Speech};
+use crate::net::{self, Body};
 use crate::node::Node;
 use crate::txn::ask::{Desk, Filter, Wish};
 use health_service::health_server::{self, HealthServer};
@@ -61,8 +61,6 @@ pub struct GrpcFront {
 type Answer<M> = Result<Response<M>, Status>;
 
 impl net::Handler for GrpcFront {
-    const SPEECH: Speech = Speech::Http2;
-
     async fn handle(&self, request: http::Request<Incoming>, _peer: SocketAddr) -> http::Response<Body> {
         let limits = self.node.body_limits;
         let max = limits.bytes_max;

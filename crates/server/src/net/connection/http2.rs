@@ -4,9 +4,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use hyper::server::conn::http2;
@@ -17,8 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use super::super::{Handler, Limits, Unanswered};
-use super::Link;
+use super::super::{Handler, Limits, Serve, Unanswered};
+use super::{Connection, Link};
 use crate::task;
 
 /// What every client sends first.
@@ -31,15 +29,22 @@ const HEAD_BYTES_MAX: u32 = 16 << 10;
 /// Requests under way on one connection; more wait at the client.
 const STREAMS_MAX: u32 = 1_000;
 
-/// Serves one connection to its end.
-pub(in crate::net) async fn serve<H: Handler>(
-    mut stream: TcpStream,
-    peer: SocketAddr,
-    handler: H,
-    limits: Limits,
-    link: &Arc<Link>,
-    timed_out: &Counter,
-) {
+/// Speaks HTTP/2 without TLS on the connections of a listener, from the first byte on, as clients of gRPC open them.
+#[derive(Clone, Debug)]
+pub struct Http2<H>(pub H);
+
+impl<H: Handler> Serve for Http2<H> {
+    // It would have to be a frame, and a client of gRPC understands a closed connection too.
+    const REFUSAL: &'static [u8] = b"";
+
+    fn serve(self, connection: Connection) -> impl Future<Output = ()> + Send {
+        serve(connection, self.0)
+    }
+}
+
+async fn serve<H: Handler>(connection: Connection, handler: H) {
+    let Connection { mut stream, peer, limits, timed_out, link } = connection;
+    let (link, timed_out) = (&link, &timed_out);
     match greeting(&mut stream, limits, link, timed_out).await {
         Greeting::Whole => {}
         Greeting::Other => {

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tonic_prost::ProstCodec;
 
-use super::super::{Handler, Limits, Speech, bind, serve};
+use super::super::{Handler, Http2, Limits, bind, serve};
 use super::*;
 use crate::config::Address;
 use crate::metrics::{self, NetMetrics};
@@ -33,8 +33,6 @@ struct Echo {
 }
 
 impl Handler for Echo {
-    const SPEECH: Speech = Speech::Http2;
-
     async fn handle(&self, request: Request<Incoming>, _peer: SocketAddr) -> Response<Body> {
         let path = request.uri().path().to_owned();
         let entered = self.entered.clone();
@@ -76,8 +74,8 @@ async fn server(limits: Limits) -> Server {
     let address = listener.local_addr().unwrap();
     let (stop, stopping) = Stop::new();
     let (sender, entered) = mpsc::channel(16);
-    let metrics = NetMetrics::new(&mut metrics::registry(0));
-    let serving = serve(listener, Echo { entered: sender }, limits, metrics.clone(), stopping);
+    let metrics = NetMetrics::new(&mut metrics::registry(0), "http");
+    let serving = serve(listener, Http2(Echo { entered: sender }), limits, metrics.clone(), stopping);
     Server { address, entered, metrics, stop, task: task::spawn("test", serving) }
 }
 

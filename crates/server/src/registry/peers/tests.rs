@@ -35,6 +35,7 @@ impl Site {
         std::fs::write(dir.path().join("peers"), "# none yet").unwrap();
         let fixed = [
             "http.listen=127.0.0.1:0",
+            "face.seata.listen=off",
             "face.dtm.http.listen=off",
             "face.dtm.grpc.listen=off",
             "grpc.listen=off",
@@ -270,7 +271,7 @@ async fn mask(behind: &Site, mode: u8) -> (String, Mask) {
     let (handler, metrics) = (mask.clone(), behind.running.node.net.clone());
     task::spawn("mask", async move {
         let _until_the_end = stop;
-        net::serve(listener, handler, limits, metrics, stopping).await;
+        net::serve(listener, net::Http1(handler), limits, metrics, stopping).await;
     });
     (url, mask)
 }
