@@ -35,7 +35,7 @@ use synod_core::txn::drive::{Attempt, Event, Pause};
 use synod_core::txn::lock::HeldRow;
 use synod_core::txn::mode::{CallResult, Errand};
 use synod_core::txn::{Begin, Command, Done, End, Found, Refusal, Rows, State, Status, Txn};
-use synod_replica::{Machine, Replicator, Sink};
+use synod_replica::{Machine, Replicator, Role, Sink};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -363,6 +363,22 @@ impl Coordinator {
     /// Who was refused rows of whose lately, by this node; the last ones first.
     pub fn conflicts(&self) -> Vec<Conflict> {
         self.conflicts.all()
+    }
+
+    /// The term for which this node leads; none when it does not.
+    pub fn leads(&self) -> Option<u64> {
+        match self.replicator.role() {
+            Role::Leader { term } => Some(term),
+            Role::Follower { .. } | Role::Learner { .. } | Role::Stopped => None,
+        }
+    }
+
+    /// Returns once this node leads for another term than this one, or none any more.
+    pub async fn leads_otherwise(&self, than: Option<u64>) {
+        let mut role = self.replicator.role();
+        while self.leads() == than {
+            role = self.replicator.role_after(role).await;
+        }
     }
 
     /// Hears of every change from now on.

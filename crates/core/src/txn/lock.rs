@@ -93,6 +93,11 @@ impl Locks {
         rows.ids().find_map(|row| self.0.get(&row).copied().filter(|holder| *holder != xid))
     }
 
+    /// Who holds the first of the rows that somebody holds.
+    pub(super) fn holder(&self, rows: &Rows) -> Option<Xid> {
+        rows.ids().find_map(|row| self.0.get(&row).copied())
+    }
+
     /// The first of the rows that this transaction holds.
     pub(super) fn held_by<'a>(&self, holder: Xid, rows: &'a Rows) -> Option<HeldRow<&'a str>> {
         let named = rows.iter().zip(rows.ids());

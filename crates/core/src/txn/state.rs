@@ -129,6 +129,11 @@ impl State {
         Some((holder, rolling_back))
     }
 
+    /// Who holds the first of these rows that somebody holds.
+    pub fn holder(&self, rows: &Rows) -> Option<Xid> {
+        self.locks.holder(rows)
+    }
+
     /// The first of these rows that a certain transaction holds.
     pub fn held_by<'a>(&self, holder: Xid, rows: &'a Rows) -> Option<HeldRow<&'a str>> {
         self.locks.held_by(holder, rows)

@@ -68,6 +68,8 @@ fn whoever_is_refused_can_be_told_for_which_row() {
     assert_eq!(holds(&bench, 1, "t:9,7,2,1"), Some("t/2".into()));
     assert_eq!(holds(&bench, 2, "t:9,7,2,1"), Some("t/9".into()));
     assert_eq!(holds(&bench, 2, "t:2"), None);
+    assert_eq!(bench.state.holder(&rows("t:7,9,2")), Some(xid(2)));
+    assert_eq!(bench.state.holder(&rows("t:7")), None);
     bench.all([decide(1, Way::Forward)]);
     assert_eq!(holds(&bench, 1, "t:2"), None);
 }

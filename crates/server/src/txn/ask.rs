@@ -9,6 +9,7 @@
 //! | `act` | begin, enlist, decide, wait, and what operators do |
 //! | `find` | whom an id names, how it stands, what was decided |
 //! | `view` | one transaction, whole |
+//! | `locks` | rows that are held, and who waits for whom |
 //! | `list` | lists, what needs attention, counts |
 //! | `watch` | changes as they happen |
 //! | `topics` | named lists of subscribers |
@@ -18,6 +19,7 @@ mod act;
 mod draft;
 mod find;
 mod list;
+mod locks;
 mod message;
 mod no;
 mod topics;
@@ -34,6 +36,7 @@ pub use self::act::{Begun, WAIT_MAX};
 use self::draft::shown_url;
 pub use self::find::{Advice, Found, Stand};
 pub use self::list::{Counts, Driven, Filter, Page, Row, Trouble, page_rows};
+pub use self::locks::{LockFilter, LockPage, LockRow, Place, WaitRow};
 pub use self::message::{MessageWish, NotificationWish};
 pub use self::no::{Code, No};
 pub use self::topics::TopicView;

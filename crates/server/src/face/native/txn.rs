@@ -7,6 +7,7 @@
 //! | `act` | commit, roll back, wait, the decision, retry, stop, resend |
 //! | `look` | one transaction, whole; one of its branches |
 //! | `lists` | all of them, those that need attention, counts |
+//! | `locks` | rows that are held, who waits for whom |
 //! | `watch` | changes as server-sent events |
 //! | `messages` | messages and notifications |
 //! | `topics` | named lists of subscribers |
@@ -27,6 +28,7 @@ mod begin;
 mod dto;
 mod failed;
 mod lists;
+mod locks;
 mod look;
 mod messages;
 mod read;
@@ -35,6 +37,7 @@ mod watch;
 
 declare! {
     lists::{list, attention, summary},
+    locks::{locks, waits},
     begin::{begin, enlist},
     watch::{watch},
     look::{look, branch},

@@ -166,13 +166,18 @@ impl Desk<'_> {
         Ok(self.stand(xid).unwrap_or_else(|| Stand { status, ..found.stand() }))
     }
 
-    /// Starts the schedule of a notification over that was given up.
+    /// Starts the schedule of a notification over that was given up, or calls those again who have refused what the transaction
+    /// was decided to do.
     ///
     /// # Errors
     /// It is refused, or nobody knows.
     pub async fn resend(&self, id: &str) -> Result<Stand, No> {
-        let found = self.find_of(id, Mode::Notification)?;
+        let found = match self.find(id)? {
+            found if found.txn().is_some_and(txn::Txn::is_refused) => found,
+            _ => self.find_of(id, Mode::Notification)?,
+        };
         let xid = found.xid();
+        tracing::info!(%xid, "an operator wants a transaction tried again");
         let status = self.decided(Command::Resend { xid }).await?;
         Ok(self.stand(xid).unwrap_or_else(|| Stand { status, ..found.stand() }))
     }

@@ -144,10 +144,15 @@ impl Row {
             stand: Stand { result: bytes::Bytes::new(), ..Stand::of(txn) },
             branches: txn.branches.len(),
             pending: txn.branches.iter().filter(pending).count(),
-            attention: attention || txn.status == Status::GivenUp,
+            attention: attention || waits_for_an_operator(txn),
             troubles: Vec::new(),
         }
     }
+}
+
+/// Whether nothing happens any more unless somebody looks: also after a restart, which forgets what calls came to.
+fn waits_for_an_operator(txn: &Txn) -> bool {
+    txn.status == Status::GivenUp || txn.is_refused()
 }
 
 /// Those ids are all that are less.
@@ -223,15 +228,15 @@ impl Desk<'_> {
         page
     }
 
-    /// What the driver has trouble with, and what was given up.
+    /// What the driver has trouble with, what was given up, and what was refused.
     fn attention(&self, filter: &Filter, limit: usize, troubled: &BTreeSet<Xid>) -> Vec<Part> {
         use std::ops::Bound::{Excluded, Unbounded};
         let upper = filter.before.map_or(Unbounded, Excluded);
         self.coordinator.read(|state| {
             let known = troubled.range((Unbounded, upper)).rev().filter_map(|xid| state.open(*xid));
             let known = cut(known, (limit, LOOK_MAX), |txn| filter.wants(txn), troubled);
-            let given_up = |txn: &Txn| txn.status == Status::GivenUp && filter.wants(txn);
-            vec![known, cut(state.newest(filter.before), (limit, LOOK_MAX), given_up, troubled)]
+            let waits = |txn: &Txn| waits_for_an_operator(txn) && filter.wants(txn);
+            vec![known, cut(state.newest(filter.before), (limit, LOOK_MAX), waits, troubled)]
         })
     }
 
@@ -286,7 +291,7 @@ impl Desk<'_> {
                     };
                     counts.open[place(txn.mode)][status] += 1;
                     // Whether or not its calls had failed often.
-                    troubled.extend((txn.status == Status::GivenUp).then_some(txn.xid));
+                    troubled.extend(waits_for_an_operator(txn).then_some(txn.xid));
                 });
                 some.last().map(|txn| txn.xid)
             });

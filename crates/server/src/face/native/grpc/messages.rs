@@ -58,8 +58,9 @@ impl Notifications for GrpcFront {
     }
 
     async fn resend(&self, request: Request<v1::ResendRequest>) -> Answer<v1::Transaction> {
-        let desk = self.desk()?;
-        let stand = desk.resend(&request.into_inner().id).await?;
+        let (desk, id) = (self.desk()?, request.into_inner().id);
+        desk.find_of(&id, Mode::Notification)?;
+        let stand = desk.resend(&id).await?;
         Ok(Response::new(show::transaction(&desk, stand, None)))
     }
 }

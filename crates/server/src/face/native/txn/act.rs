@@ -171,7 +171,8 @@ pub(super) async fn stop(
     Ok(Json(TransactionDto::new(&desk, stand)))
 }
 
-/// Starts the schedule of a notification over that was given up.
+/// Starts the schedule of a notification over that was given up. Of a transaction whose participant has refused what was decided,
+/// calls whoever refused again.
 #[utoipa::path(post, path = "/v1/transactions/{id}/resend", responses((status = 200, body = TransactionDto), (status = 404, body = TransactionProblem), (status = 409, body = TransactionProblem), (status = 410, body = TransactionProblem), (status = 503, body = TransactionProblem)))]
 pub(super) async fn resend(State(node): State<Arc<Node>>, Path(id): Path<String>) -> Told {
     send_again(&node, &id).await

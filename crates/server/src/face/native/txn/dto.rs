@@ -17,7 +17,7 @@ pub(super) struct TransactionDto {
     pub(super) xid: String,
     /// Its initiator's own id.
     gid: Option<String>,
-    /// `xa`, `tcc`, `saga`, `message`, `notification` or `workflow`; null when its details are gone.
+    /// `xa`, `tcc`, `saga`, `message`, `notification`, `workflow` or `mixed`; null when its details are gone.
     mode: Option<&'static str>,
     /// What people call it; of messages and notifications the topic.
     name: String,

@@ -72,7 +72,7 @@ pub(super) struct BranchViewDto {
 pub(super) struct LegDto {
     /// Where; null for nobody.
     url: Option<String>,
-    /// `http`, `grpc`, `dtm_http`, `dtm_json_rpc` or `dtm_grpc`.
+    /// `http`, `grpc`, `dtm_http`, `dtm_json_rpc`, `dtm_grpc` or `seata`.
     protocol: Option<&'static str>,
     /// `pending`, `done`, `refused`, or `skipped`: not wanted, as the other way was never gone.
     step: &'static str,

@@ -215,5 +215,6 @@ pub(super) async fn resend(
     State(node): State<Arc<Node>>,
     Path(id): Path<String>,
 ) -> Result<Json<TransactionDto>, Failed> {
+    Desk::of(&node)?.find_of(&id, Mode::Notification)?;
     act::send_again(&node, &id).await
 }
