@@ -139,7 +139,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         node.registry.open();
         node.health.open_registry();
     }
-    let peers = task::spawn("peers", peers::run(Arc::clone(&node), http_address, seed()));
+    let own = peers::Listeners { http: http_address, seata: addresses.get("seata").copied() };
+    let peers = task::spawn("peers", peers::run(Arc::clone(&node), own, seed()));
     node.health.reach(Stage::Ready);
     Ok(Running { node, addresses, data, stop, http, transactions, peers, keeper })
 }

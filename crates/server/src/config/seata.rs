@@ -13,6 +13,9 @@ settings! {
         /// The `host:port` that Seata clients are told to reach this node at, which is part of the text of every XID; `off`: the
         /// address listened on.
         advertise: Option<Address> = "face.seata.advertise", LISTEN, "off", "synod-1.example.org:8091";
+        /// The application under which Seata clients with `registry.type=eureka` find this node in its registry: the cluster that
+        /// their group is mapped to. It is registered where this node itself is (`registry.self.register`); empty: not at all.
+        cluster: String = "face.seata.cluster", Kind::Text, "default", "shop";
         /// Connections of Seata clients served at once; one more is closed. A Java process opens two.
         connections_max: usize = "face.seata.connections_max", integer(1, 1_000_000), "20000", "50000";
         /// A connection from which no byte has come for so long is closed; clients send something every 10 s.

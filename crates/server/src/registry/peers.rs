@@ -36,6 +36,7 @@ use tokio::sync::{Notify, watch};
 use crate::config::RegistryConfig;
 use client::Target;
 
+pub use own::Listeners;
 pub use start::run;
 
 /// The peers of this node, as everybody who has to tell them something holds them. Clones share the list.

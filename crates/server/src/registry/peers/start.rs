@@ -1,8 +1,7 @@
 //! What the node does about its peers from its start to its end: learns who they are, waits for the first round with
 //! each, opens the registry, keeps the list up to date, and at the end sees to it that they hear everything.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use synod_base::rng::Rng;
@@ -11,16 +10,15 @@ use tokio::task::JoinHandle;
 
 use super::client::{Client, Target};
 use super::source::Sources;
-use super::{End, Handle, Peers, carry, link_settings, own};
+use super::{End, Handle, Listeners, Peers, carry, link_settings, own};
 use crate::node::Node;
 use crate::task;
 
 /// How often it is looked whether the file of peers changed.
 const FILE_LOOK: Duration = Duration::from_secs(1);
 
-/// Runs until the node stops and its peers heard what they had not yet. `http` is where the node listens, `seed` is for
-/// the jitter of pauses.
-pub async fn run(node: Arc<Node>, http: SocketAddr, seed: u64) {
+/// Runs until the node stops and its peers heard what they had not yet. `seed` is for the jitter of pauses.
+pub async fn run(node: Arc<Node>, listeners: Listeners, seed: u64) {
     let mut stopping = node.stopping.clone();
     let mut keeper = Keeper {
         peers: node.registry.peers().clone(),
@@ -30,12 +28,13 @@ pub async fn run(node: Arc<Node>, http: SocketAddr, seed: u64) {
         tasks: Vec::new(),
         node: Arc::clone(&node),
     };
+    let registered = OnceLock::new();
     tokio::select! {
         () = stopping.given() => {}
-        () = own::keep(&node, http) => {}
+        () = own::keep(&node, listeners, &registered) => {}
         () = keeper.keep() => {}
     }
-    own::leave(&node);
+    own::leave(&node, registered.get().map_or(&[], Vec::as_slice));
     keeper.end().await;
 }
 
