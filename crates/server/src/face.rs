@@ -6,3 +6,4 @@ pub mod eureka;
 pub mod native;
 pub mod peer;
 pub mod seata;
+pub mod seata_console;

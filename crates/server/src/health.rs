@@ -72,6 +72,14 @@ impl Health {
         }
     }
 
+    /// `/health`, as monitors of a Seata server ask for it (`docs/protocol/seata.md` 8.1).
+    pub fn word(&self) -> Response<Body> {
+        let word = if self.stage() == Stage::Ready { "ok" } else { "not_ok" };
+        let mut response = Response::new(Body::from(word));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        response
+    }
+
     /// `/actuator/health`, as monitors of a Spring server ask for it.
     pub fn actuator(&self) -> Response<Body> {
         match self.stage() {

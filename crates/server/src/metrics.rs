@@ -1,12 +1,14 @@
 //! Metrics of one node: a registry of its own, so that several nodes in one process do not mix.
 //!
 //! A part makes its metrics in a constructor that takes the registry, and keeps clones of what it counts; nothing is
-//! looked up by name while serving. All names start with `synod_`, units are in the name, and no label takes values that
+//! looked up by name while serving. All names start with `synod_`, apart from aliases for others' dashboards,
+//! units are in the name, and no label takes values that
 //! a client could grow without limit.
 
 use std::fmt;
 
 use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
@@ -25,10 +27,13 @@ pub fn registry(started_ms: u64) -> Registry {
     registry
 }
 
-/// The text that a Prometheus server scrapes.
-pub fn render(registry: &Registry) -> String {
+/// The text that a Prometheus server scrapes, of all these.
+pub fn render(registries: &[&Registry]) -> String {
     let mut text = String::with_capacity(8 << 10);
-    prometheus_client::encoding::text::encode(&mut text, registry).expect("writing to a string cannot fail");
+    for registry in registries {
+        encode_registry(&mut text, registry).expect("writing to a string cannot fail");
+    }
+    encode_eof(&mut text).expect("writing to a string cannot fail");
     text
 }
 
@@ -39,6 +44,8 @@ pub enum Face {
     Eureka,
     /// The native API.
     Native,
+    /// What Seata's tools ask over HTTP.
+    Seata,
     /// Health and metrics.
     Ops,
     /// The console and whatever is left.
@@ -46,7 +53,7 @@ pub enum Face {
 }
 
 /// The faces' labels, in the order of [`Face`].
-const FACES: [&str; 4] = ["eureka", "native", "ops", "console"];
+const FACES: [&str; 5] = ["eureka", "native", "seata", "ops", "console"];
 /// The classes of status, from 2xx on; we send no other.
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
@@ -191,7 +198,7 @@ mod tests {
         http.count(Face::Native, StatusCode::SWITCHING_PROTOCOLS);
         http.count(Face::Ops, StatusCode::SERVICE_UNAVAILABLE);
         net.open.set(3);
-        let text = render(&registry);
+        let text = render(&[&registry]);
         for line in [
             "synod_http_requests_total{face=\"eureka\",status=\"2xx\"} 2",
             "synod_http_requests_total{face=\"native\",status=\"2xx\"} 1",

@@ -21,7 +21,7 @@ use crate::registry::metrics::RegistryMetrics;
 use crate::registry::peers::metrics::PeerMetrics;
 use crate::task::Stopping;
 use crate::txn::Coordinator;
-use crate::txn::metrics::{LogMetrics, TxnMetrics};
+use crate::txn::metrics::{LogMetrics, SeataAliases, TxnMetrics};
 
 /// What the parts of one node share.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ pub struct Node {
     pub tls: Arc<Trust>,
     /// The instances.
     pub registry: Arc<Registry>,
+    /// The port of the HTTP listener.
+    pub http_port: u16,
     /// Global transactions, once they are coordinated.
     txn: OnceLock<Arc<Coordinator>>,
     /// The `host:port` in the text of this node's XIDs.
@@ -48,6 +50,8 @@ pub struct Node {
     pub rate_limit: RateLimit,
     /// Everything that is measured.
     pub metrics: metrics::Registry,
+    /// What is measured of transactions, under the names that Seata's dashboards know.
+    pub seata_metrics: metrics::Registry,
     /// Requests answered.
     pub http: HttpMetrics,
     /// Changes and heartbeats that peers told.
@@ -90,9 +94,15 @@ impl Node {
         metrics.register_collector(Box::new(PeerMetrics::new(Arc::clone(&registry))));
         let log_metrics = LogMetrics::default();
         metrics.register_collector(Box::new(log_metrics.clone()));
+        let transactions = TxnMetrics::new(&mut metrics);
+        let mut seata_metrics = metrics::Registry::default();
+        let aliases = SeataAliases::new(&transactions, log_metrics.clone(), clock.clone());
+        seata_metrics.register_collector(Box::new(aliases));
         Self {
             calls: CallMetrics::new(&mut metrics),
-            transactions: TxnMetrics::new(&mut metrics),
+            transactions,
+            seata_metrics,
+            http_port: http.port(),
             log_metrics,
             http: HttpMetrics::new(&mut metrics),
             from_peers,

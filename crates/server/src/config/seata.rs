@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Address;
-use super::key::{DURATION, INTERVAL, LISTEN, integer, settings, size};
+use super::key::{DURATION, INTERVAL, Kind, LISTEN, integer, settings, size};
 
 settings! {
     /// Seata clients.

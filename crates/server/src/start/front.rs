@@ -8,7 +8,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tower::ServiceExt as _;
 
-use crate::face::{console, eureka, native, peer};
+use crate::face::{console, eureka, native, peer, seata_console};
 use crate::metrics::{self, Face};
 use crate::net::{self, Body};
 use crate::node::Node;
@@ -22,28 +22,38 @@ const CHANGES_PAGE: &str = "/ui/changes";
 pub(super) struct Front {
     node: Arc<Node>,
     native: Router,
+    /// None while no Seata clients are served.
+    seata: Option<Router>,
 }
 
 impl Front {
     pub(super) fn new(node: Arc<Node>) -> Self {
-        Self { native: native::router(&node), node }
+        let serves_seata = node.config.listeners().any(|(key, _)| key == "face.seata.listen");
+        let seata = serves_seata.then(|| seata_console::router(&node));
+        Self { native: native::router(&node), seata, node }
     }
 
-    async fn native(&self, request: Request<Incoming>) -> Response<Body> {
-        let request = request.map(axum::body::Body::new);
-        let Ok(response) = self.native.clone().oneshot(request).await;
-        response.map(Body::stream)
+    /// What Seata's tools ask.
+    async fn seata(&self, request: Request<Incoming>) -> Response<Body> {
+        match &self.seata {
+            Some(router) => routed(router, request).await,
+            None => not_found(),
+        }
     }
 
     /// Health and metrics; `None` when it is neither.
     fn ops(&self, method: &Method, path: &str) -> Option<Response<Body>> {
         let health = &self.node.health;
         let response = match path.trim_end_matches('/') {
+            "/health" => health.word(),
             "/health/live" | "/actuator/health/liveness" => health.live(),
             "/health/ready" | "/actuator/health/readiness" => health.ready(),
             "/actuator/health" => health.actuator(),
             "/metrics" => {
-                let mut response = Response::new(Body::from(metrics::render(&self.node.metrics)));
+                let mut response = Response::new(Body::from(metrics::render(&[
+                    &self.node.metrics,
+                    &self.node.seata_metrics,
+                ])));
                 let content_type = HeaderValue::from_static(metrics::CONTENT_TYPE);
                 response.headers_mut().insert(header::CONTENT_TYPE, content_type);
                 response
@@ -62,13 +72,20 @@ impl net::Handler for Front {
             Face::Native if path.starts_with(peer::PREFIX) => {
                 (Face::Native, peer::handle(&self.node, request).await)
             }
-            Face::Native => (Face::Native, self.native(request).await),
+            Face::Native => (Face::Native, routed(&self.native, request).await),
+            Face::Seata => (Face::Seata, self.seata(request).await),
             Face::Ops => (Face::Ops, self.ops(request.method(), path).unwrap_or_else(not_found)),
             Face::Console => (Face::Console, console(&request)),
         };
         self.node.http.count(face, response.status());
         response
     }
+}
+
+async fn routed(router: &Router, request: Request<Incoming>) -> Response<Body> {
+    let request = request.map(axum::body::Body::new);
+    let Ok(response) = router.clone().oneshot(request).await;
+    response.map(Body::stream)
 }
 
 /// The console's files; whatever else nobody owns is not found.
@@ -98,6 +115,7 @@ fn owner(path: &str, context_path: &str) -> Face {
         "health" | "actuator" | "metrics" => Face::Ops,
         segment if eureka::owns(segment) => Face::Eureka,
         _ if is_below(relative, context_path.trim_matches('/')) => Face::Eureka,
+        segment if seata_console::owns(segment) => Face::Seata,
         _ => Face::Console,
     }
 }
@@ -139,6 +157,10 @@ mod tests {
         ] {
             check(path, Face::Eureka);
         }
+        for path in ["/api/v1/console/globalSession/query", "/metadata/v1/cluster", "//vgroup"] {
+            check(path, Face::Seata);
+        }
+        assert_eq!(owner("/api/apps", "/api"), Face::Eureka, "a path that somebody has chosen comes first");
         for path in ["/v1", "/v1/registry", "//v1/x"] {
             check(path, Face::Native);
         }

@@ -1,5 +1,7 @@
 //! The numbers of global transactions.
 
+mod seata;
+
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -13,6 +15,9 @@ use prometheus_client::registry::Unit;
 use synod_core::txn::{End, Mode, Status, Txn};
 use synod_replica::{Machine, Replicator, Room};
 
+pub use self::seata::SeataAliases;
+
+use self::seata::Tallies;
 use crate::metrics::Registry;
 
 const ENDS: [End; 3] = [End::Committed, End::RolledBack, End::Stopped];
@@ -24,6 +29,7 @@ const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2
 pub struct TxnMetrics {
     ended: [[Counter; ENDS.len()]; Mode::ALL.len()],
     duration: [Histogram; Mode::ALL.len()],
+    tallies: Arc<Tallies>,
 }
 
 impl TxnMetrics {
@@ -41,12 +47,14 @@ impl TxnMetrics {
         Self {
             ended: Mode::ALL.map(|mode| ENDS.map(|end| counter(mode, end))),
             duration: Mode::ALL.map(|mode| duration.get_or_create_owned(&[("mode", mode.as_str())])),
+            tallies: Arc::default(),
         }
     }
 
     /// Counts an end.
     pub(super) fn ended(&self, txn: &Txn) {
         let Status::Ended(end) = txn.status else { return };
+        self.tallies.ended(txn, end);
         let mode = Mode::ALL.iter().position(|mode| *mode == txn.mode);
         let end = ENDS.iter().position(|known| *known == end);
         if let (Some(mode), Some(end)) = (mode, end) {
@@ -71,6 +79,13 @@ impl LogMetrics {
     pub(crate) fn watch(&self, machine: Arc<Machine>, replicator: Arc<dyn Replicator>) {
         // A node has one log; a second call would change nothing.
         self.0.get_or_init(|| Watched { machine, replicator });
+    }
+}
+
+impl LogMetrics {
+    /// Transactions that have not ended.
+    fn open(&self) -> usize {
+        self.0.get().map_or(0, |watched| watched.machine.read(|view| view.state.open_len()))
     }
 }
 

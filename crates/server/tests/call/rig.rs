@@ -44,7 +44,7 @@ impl Rig {
     }
 
     pub(crate) fn metrics(&self) -> String {
-        metrics::render(&self.metrics)
+        metrics::render(&[&self.metrics])
     }
 }
 

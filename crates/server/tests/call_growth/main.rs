@@ -132,7 +132,8 @@ async fn a_hundred_thousand_calls_leave_nothing_behind() {
     let caller = Caller::new(settings, registry, trust, clock, CallMetrics::new(&mut metrics));
 
     run(&caller, port, 0, WARM_UP).await;
-    let (memory, files, rows) = (resident_bytes(), open_files(), metrics::render(&metrics).lines().count());
+    let (memory, files, rows) =
+        (resident_bytes(), open_files(), metrics::render(&[&metrics]).lines().count());
     run(&caller, port, WARM_UP, CALLS).await;
 
     let grown = resident_bytes().saturating_sub(memory);
@@ -140,6 +141,6 @@ async fn a_hundred_thousand_calls_leave_nothing_behind() {
     assert!(caller.idle_connections() <= LANES as usize, "{}", caller.idle_connections());
     // Both ends of each connection are in this process.
     assert!(open_files() <= files + 2 * LANES as usize, "{files} open files became {}", open_files());
-    assert_eq!(metrics::render(&metrics).lines().count(), rows, "a metric has grown");
-    assert!(metrics::render(&metrics).contains("synod_calls_in_flight 0"));
+    assert_eq!(metrics::render(&[&metrics]).lines().count(), rows, "a metric has grown");
+    assert!(metrics::render(&[&metrics]).contains("synod_calls_in_flight 0"));
 }

@@ -50,7 +50,7 @@ impl net::Handler for Front {
         match (request.method(), &*path) {
             (_, "/api/ping") => answer(StatusCode::OK, JSON, Bytes::from_static(reply::PONG)),
             (&Method::GET, "/api/metrics") => {
-                let text = metrics::render(&self.node.metrics);
+                let text = metrics::render(&[&self.node.metrics]);
                 answer(StatusCode::OK, metrics::CONTENT_TYPE, text.into())
             }
             (&Method::POST, "/api/json-rpc") => self.json_rpc(request).await,
