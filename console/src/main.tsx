@@ -8,6 +8,7 @@ import { useLive } from './live/use.ts';
 import { ChangesPage } from './pages/changes.tsx';
 import { InstancePage } from './pages/instance.tsx';
 import { InstancesPage } from './pages/instances.tsx';
+import { LocksPage } from './pages/locks.tsx';
 import { NodePage } from './pages/node.tsx';
 import { PeersPage } from './pages/peers.tsx';
 import { ServicePage } from './pages/service.tsx';
@@ -57,6 +58,8 @@ function Front() {
       return <TransactionPage key={at.id} id={at.id} />;
     case 'topics':
       return <TopicsPage />;
+    case 'locks':
+      return <LocksPage />;
     case 'changes':
       return <ChangesPage />;
     case 'peers':

@@ -6,14 +6,14 @@ export type Route =
   | { page: 'service'; service: string }
   | { page: 'instance'; service: string; id: string }
   | { page: 'instances' }
-  | { page: 'transactions' | 'messages' | 'notifications' | 'topics' }
+  | { page: 'transactions' | 'messages' | 'notifications' | 'topics' | 'locks' }
   | { page: 'transaction'; id: string }
   | { page: 'changes' }
   | { page: 'peers' }
   | { page: 'node' }
   | { page: 'unknown' };
 
-const PLAIN = ['instances', 'transactions', 'messages', 'notifications', 'topics', 'changes', 'peers', 'node'] as const;
+const PLAIN = ['instances', 'transactions', 'messages', 'notifications', 'topics', 'locks', 'changes', 'peers', 'node'] as const;
 
 /** What a path shows. Pure. */
 export function match(path: string): Route {

@@ -158,6 +158,25 @@ export function transactions(mock: Mock): void {
   });
   of.put('workflow', 'active', { gid: 'onboarding-311', begun_ms: now - 9_000, details: { timeout_ms: 30_000, back_check: leg(shop('onboarding', 'run')), branches: [branch(0, '01', leg(null, ok(now - 8_000)), leg(null), { label: 'create-account', joined_ms: now - 8_000 })] } });
   of.put('tcc', 'stopped', { gid: 'transfer-7702', reason: 'bank B is gone for good', begun_ms: now - 700_000, decided_ms: now - 5_000, details: { branches: [branch(0, 'debit', leg(shop('bank-a', 'confirm')), leg(shop('bank-a', 'cancel')))] } });
+  const seata = (resource: string, kind: string, application: string) => `seata://${encodeURIComponent(resource).replaceAll('%3A', ':')}/${kind}/${application}/10.0.0.7:50123/10.20.0.1:8091`;
+  const stock = 'jdbc:mysql://db-1:3306/stock';
+  const at = (more: Partial<Leg> = {}) => leg(seata(stock, 'AT', 'stock service'), { protocol: 'seata', ...more });
+  const order = of.put('mixed', 'rolling_back', {
+    name: 'order',
+    reason: 'no credit',
+    begun_ms: now - 95_000,
+    decided_ms: now - 90_000,
+    details: {
+      branches: [
+        branch(0, '7001', at(), at({ step: 'refused', at_ms: now - 88_000 }), { joined_ms: now - 94_000 }),
+        branch(1, '7002', leg(seata('credit', 'TCC', 'bank'), { protocol: 'seata' }), leg(seata('credit', 'TCC', 'bank'), { protocol: 'seata', ...ok(now - 89_000) }), { joined_ms: now - 93_000 }),
+      ],
+      attempts: [attempt(1, 'backward', now - 89_000, 12, 'done'), attempt(0, 'backward', now - 88_000, 9, 'refused', 'the row was changed by somebody else')],
+    },
+  });
+  const waiter = of.put('mixed', 'active', { name: 'restock', begun_ms: now - 2_000, details: { timeout_ms: 60_000 } });
+  of.locks = ['17', '18'].map((key) => ({ xid: order.xid, name: 'order', status: 'rolling_back', number: 0, branch: '7001', resource: stock, table: 'amount', key, since_ms: now - 94_000 }));
+  of.waits = [{ waiter: waiter.xid, waiter_name: 'restock', holder: order.xid, holder_name: 'order', resource: stock, table: 'amount', key: '17', count: 28, first_ms: now - 1_900, last_ms: now - 10, waiting: true }];
   of.topics = [
     { name: 'bills', version: 1, created_ms: now - 90_000_000, changed_ms: now - 90_000_000, subscribers: [{ url: shop('books', 'hook'), remark: 'accounting' }] },
     { name: 'orders', version: 4, created_ms: now - 90_000_000, changed_ms: now - 3_600_000, subscribers: [{ url: shop('mail', 'on-order'), remark: '' }, { url: shop('stats', 'on-order'), remark: 'nightly figures' }] },

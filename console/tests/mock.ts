@@ -115,6 +115,8 @@ export class Mock {
     if (root === 'services' && name !== undefined && id === undefined) return found(response, this.registry.instances(name, ask));
     if (root === 'services' && name !== undefined && id !== undefined) return this.#instance(request, response, name, id, verb, body);
     if (root === 'topics') return json(response, { topics: this.transactions.topics, next: null });
+    if (root === 'locks' && name === 'waits') return json(response, { waits: this.transactions.waits });
+    if (root === 'locks') return json(response, this.transactions.held(ask));
     if (root === 'transactions') return this.#transactions(request, response, ask, name, second, body);
     problem(response, 404, 'No such resource');
   }
@@ -139,7 +141,8 @@ export class Mock {
     const reason = (body as { reason?: string } | undefined)?.reason ?? '';
     if (verb === 'stop') this.transactions.change(txn, { status: 'stopped', reason });
     if (verb === 'rollback') this.transactions.change(txn, { status: 'rolling_back', reason });
-    if (verb === 'commit' || verb === 'resend') this.transactions.change(txn, { status: 'committing', reason: '' });
+    if (verb === 'resend') this.transactions.unrefuse(txn);
+    else if (verb === 'commit') this.transactions.change(txn, { status: 'committing', reason: '' });
     json(response, txn);
   }
 

@@ -1,6 +1,7 @@
 // The transactions inside the mock: what pages read, told from a list in memory. Nothing happens to them by itself.
 import type { Attempt, Branch, Details, Leg, Mode, State, Summary, Topic, Trouble, Txn, TxnRow } from '../src/txn/api.ts';
-import { MODES, STATES, matches } from '../src/txn/api.ts';
+import { MODES, STATES, matches, refused } from '../src/txn/api.ts';
+import type { Lock, LockPage, Wait } from '../src/txn/locks.ts';
 import { newer } from '../src/txn/list.ts';
 
 const ENDED: State[] = ['committed', 'rolled_back', 'stopped'];
@@ -59,6 +60,8 @@ const NOTHING: Details = {
 export class MockTransactions {
   readonly all = new Map<string, Txn>();
   topics: Topic[] = [];
+  locks: Lock[] = [];
+  waits: Wait[] = [];
   onChange: (row: TxnRow) => void = () => {};
   #last = 0;
 
@@ -101,8 +104,24 @@ export class MockTransactions {
     const { details, result: _, decided_ms: __, ...stand } = txn;
     const way = txn.status === 'rolling_back' ? 'backward' : 'forward';
     const pending = txn.ended || txn.status === 'active' ? 0 : (details?.branches.filter((one) => one[way].step === 'pending').length ?? 0);
-    const attention = txn.status === 'given_up' || (!txn.ended && this.#troubles(txn).some((trouble) => trouble.failures >= 3));
+    const attention = txn.status === 'given_up' || refused(txn) || (!txn.ended && this.#troubles(txn).some((trouble) => trouble.failures >= 3));
     return { ...stand, branches: details?.branches.length ?? 0, pending, attention };
+  }
+
+  /** What an operator's "try again" does: a notification starts over, refused calls are pending again. */
+  unrefuse(txn: Txn): void {
+    const pending = (one: Leg): Leg => (one.step === 'refused' ? { ...one, step: 'pending', at_ms: null } : one);
+    const branches = txn.details?.branches.map((one) => ({ ...one, forward: pending(one.forward), backward: pending(one.backward) }));
+    const details = txn.details && branches && { ...txn.details, branches };
+    this.change(txn, { status: txn.status === 'given_up' ? 'committing' : txn.status, reason: '', ...(details && { details }) });
+  }
+
+  held(ask: URLSearchParams): LockPage {
+    const part = (name: 'resource' | 'table', lock: Lock) => lock[name].includes(ask.get(name) ?? '');
+    const whole = (name: 'xid' | 'key', lock: Lock) => !ask.get(name) || lock[name] === ask.get(name);
+    const rows = this.locks.filter((lock) => part('resource', lock) && part('table', lock) && whole('xid', lock) && whole('key', lock));
+    const [from, limit] = [Number(ask.get('from') ?? 0), Number(ask.get('limit') ?? 50)];
+    return { held: this.locks.length, locks: rows.slice(from, from + limit), next: rows.length > from + limit ? String(from + limit) : null };
   }
 
   #troubles(txn: Txn): Trouble[] {

@@ -4,7 +4,8 @@ import { ApiError, ask } from '../api.ts';
 import { serverNow, until } from '../contact.ts';
 import { clock, count, duration } from '../format.ts';
 import { useLive } from '../live/use.ts';
-import { type Content, type Details, type Txn, type TxnRow, txnPath } from '../txn/api.ts';
+import { type Content, type Details, type Txn, type TxnRow, refused, txnPath } from '../txn/api.ts';
+import { locksHref } from '../txn/locks.ts';
 import { ATTEMPTS_KEPT, type Happening, story, upcoming } from '../txn/story.ts';
 import { watchTxns } from '../txn/watch.ts';
 import { MODE_NAMES, calls, sentence, traceId } from '../txn/words.ts';
@@ -130,7 +131,7 @@ function Next({ txn }: { txn: Txn }) {
   return (
     <section aria-labelledby="next" class="card">
       <h2 id="next">Next</h2>
-      {next.length === 0 && <p class="muted">{txn.status === 'active' ? 'Whatever its initiator says.' : txn.status === 'given_up' ? 'Nothing, until somebody sends it again.' : 'Calls are under way.'}</p>}
+      {next.length === 0 && <p class="muted">{txn.status === 'active' ? 'Whatever its initiator says.' : txn.status === 'given_up' ? 'Nothing, until somebody sends it again.' : refused(txn) ? 'Nothing, until somebody has it tried again.' : 'Calls are under way.'}</p>}
       <ul class="coming">
         {next.slice(0, 4).map((one) => (
           <li key={`${one.at} ${one.what}`}>
@@ -222,6 +223,11 @@ function Facts({ txn }: { txn: Txn }) {
           </Fact>
         )}
         {details?.back_check?.url && <Fact name="Initiator" mono>{details.back_check.url}</Fact>}
+        {txn.mode === 'mixed' && (txn.status === 'active' || txn.status === 'rolling_back') && (
+          <Fact name="Locks">
+            <a href={locksHref(txn.xid)}>Rows that it holds</a>
+          </Fact>
+        )}
         {details && <Options txn={txn} details={details} />}
       </dl>
     </section>
@@ -255,7 +261,7 @@ function Options({ txn, details }: { txn: Txn; details: Details }) {
 /** What it was begun with, branch by branch; the same for all is shown once. */
 function Payloads({ txn, details }: { txn: Txn; details: Details }) {
   const all: [string, Content][] = [];
-  if (details.payload) all.push([txn.mode === 'workflow' ? 'Input' : 'Payload', details.payload]);
+  if (details.payload) all.push([txn.mode === 'workflow' ? 'Input' : txn.mode === 'mixed' ? 'Begun by' : 'Payload', details.payload]);
   for (const branch of details.branches.slice(0, BRANCHES_SHOWN)) {
     const before = all.at(-1)?.[1];
     if (branch.payload && (!before || shownAs(before) !== shownAs(branch.payload))) all.push([[branch.id, branch.label].filter(Boolean).join(' '), branch.payload]);

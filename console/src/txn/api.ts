@@ -3,7 +3,7 @@ import { PAGE_ROWS, ask, query } from '../api.ts';
 
 export const STATES = ['active', 'committing', 'rolling_back', 'given_up', 'committed', 'rolled_back', 'stopped'] as const;
 export type State = (typeof STATES)[number];
-export const MODES = ['saga', 'tcc', 'xa', 'message', 'notification', 'workflow'] as const;
+export const MODES = ['saga', 'tcc', 'xa', 'message', 'notification', 'workflow', 'mixed'] as const;
 export type Mode = (typeof MODES)[number];
 export type Way = 'forward' | 'backward';
 
@@ -173,11 +173,17 @@ async function named(filter: TxnFilter, signal?: AbortSignal): Promise<TxnRow[]>
     const found = await ask<Txn>(txnPath(filter.q), { signal });
     const legs = found.details?.branches.map((branch) => (found.status === 'rolling_back' ? branch.backward : branch.forward)) ?? [];
     const pending = found.ended || found.status === 'active' ? 0 : legs.filter((leg) => leg.step === 'pending').length;
-    const row = { ...found, branches: legs.length, pending, attention: found.status === 'given_up' };
+    const row = { ...found, branches: legs.length, pending, attention: found.status === 'given_up' || refused(found) };
     return matches(row, { ...filter, q: '' }) ? [row] : [];
   } catch {
     return [];
   }
+}
+
+/** Whether a participant has refused for good what was decided: nothing happens any more until somebody has it tried again. */
+export function refused(txn: Txn): boolean {
+  const way = txn.status === 'committing' ? 'forward' : txn.status === 'rolling_back' ? 'backward' : null;
+  return txn.mode === 'mixed' && way !== null && (txn.details?.branches.some((branch) => branch[way].step === 'refused') ?? false);
 }
 
 /** Whether a transaction belongs into a list, as the server would say. */

@@ -1,6 +1,6 @@
 // What kinds, states and calls are called, and what they mean in a sentence. Pure.
 import { count } from '../format.ts';
-import type { Leg, Mode, Stand, State, Txn, Way } from './api.ts';
+import { type Leg, type Mode, type Stand, type State, type Txn, type Way, refused } from './api.ts';
 
 export const MODE_NAMES: Record<Mode, string> = {
   saga: 'Saga',
@@ -9,6 +9,7 @@ export const MODE_NAMES: Record<Mode, string> = {
   message: 'Message',
   notification: 'Notification',
   workflow: 'Workflow',
+  mixed: 'Mixed',
 };
 
 export const STATE_NAMES: Record<State, string> = {
@@ -39,6 +40,7 @@ const CALLS: Record<Mode, Calls> = {
   message: { party: 'receiver', forward: 'Delivery', backward: null, went: 'acknowledged', wentBack: '' },
   notification: { party: 'receiver', forward: 'Delivery', backward: null, went: 'acknowledged', wentBack: '' },
   workflow: { party: 'step', forward: 'Step', backward: null, went: 'done', wentBack: '' },
+  mixed: { party: 'branch', forward: 'Commit', backward: 'Rollback', went: 'committed', wentBack: 'rolled back' },
 };
 
 export const calls = (mode: Mode | null): Calls => CALLS[mode ?? 'tcc'];
@@ -72,6 +74,7 @@ export function sentence(txn: Txn): string {
   const legs = branches.map((branch) => branch[way]).filter(called);
   const through = `${legs.filter((leg) => leg.step === 'done').length} of ${legs.length}`;
   const have = legs.length === 1 ? 'has' : 'have';
+  if (refused(txn)) return `Decided to ${way === 'forward' ? 'commit' : 'roll back'}, but a branch has refused that for good: nothing more is called until somebody has it tried again.`;
   switch (status) {
     case 'active':
       if (mode === 'saga') return 'Begun, not submitted yet: nobody has been called.';
@@ -105,6 +108,7 @@ const COMMITTED: Record<Mode, string> = {
   message: 'All receivers have acknowledged it.',
   notification: 'Its receiver has acknowledged it.',
   workflow: 'Its program has ended well.',
+  mixed: 'All branches have committed.',
 };
 
 const ROLLED_BACK: Record<Mode, string> = {
@@ -114,6 +118,7 @@ const ROLLED_BACK: Record<Mode, string> = {
   message: 'Dropped: nobody has received it.',
   notification: 'Dropped: nobody has received it.',
   workflow: 'Its program has ended by rolling back.',
+  mixed: 'All branches have rolled back.',
 };
 
 /** How a call looks: what it is, or why it is not made. */
@@ -145,7 +150,7 @@ export function callView(txn: Stand, leg: Leg, way: Way | null): CallView {
   if (txn.status === 'given_up') return { look: 'later', word: 'given up' };
   if (way === 'backward') return { look: 'later', word: txn.mode === 'saga' ? 'if it turns back' : 'if rolled back' };
   if (txn.status !== 'active') return { look: 'later', word: 'not called any more' };
-  return { look: 'later', word: txn.mode === 'tcc' || txn.mode === 'xa' ? 'if committed' : 'once submitted' };
+  return { look: 'later', word: txn.mode === 'tcc' || txn.mode === 'xa' || txn.mode === 'mixed' ? 'if committed' : 'once submitted' };
 }
 
 /** The trace that a transaction belongs to, from W3C `traceparent`. */

@@ -1,7 +1,7 @@
 // What a person may do about a transaction that is open. Each is said in plain words before it is done.
 import { useState } from 'preact/hooks';
 import { ask } from '../api.ts';
-import { type Txn, txnPath } from '../txn/api.ts';
+import { type Txn, refused, txnPath } from '../txn/api.ts';
 import { calls, parties } from '../txn/words.ts';
 import { announce } from './announce.tsx';
 import { Confirm } from './dialog.tsx';
@@ -33,7 +33,7 @@ export function offered(txn: Txn): Action[] {
       return [...(txn.details?.back_check?.next_attempt_ms != null ? (['retry'] as const) : []), 'commit', 'rollback', 'stop'];
     case 'committing':
     case 'rolling_back':
-      return ['retry', 'stop'];
+      return refused(txn) ? ['resend', 'stop'] : ['retry', 'stop'];
     case 'given_up':
       return ['resend', 'stop'];
     default:
@@ -46,7 +46,7 @@ export function TxnActions({ txn, done }: { txn: Txn; done: () => void }) {
   const [reason, setReason] = useState('');
   const act = async (action: Action) => {
     await ask<Txn>(`${txnPath(txn.xid)}/${action}`, { method: 'POST', ...(QUESTIONS[action].reason && { body: { reason: reason.trim() || 'by hand, in the console' } }) });
-    announce(QUESTIONS[action].done);
+    announce(again(action, txn) ? 'It is tried again' : QUESTIONS[action].done);
     done();
   };
   const question = asking && QUESTIONS[asking];
@@ -67,7 +67,7 @@ export function TxnActions({ txn, done }: { txn: Txn; done: () => void }) {
         </button>
       ))}
       {asking && question && (
-        <Confirm title={question.title} verb={question.verb} danger={question.danger} act={() => act(asking)} close={() => setAsking(null)}>
+        <Confirm title={again(asking, txn) ? 'Have the refused calls made again?' : question.title} verb={again(asking, txn) ? 'Try again' : question.verb} danger={question.danger} act={() => act(asking)} close={() => setAsking(null)}>
           {meaning(asking, txn).map((text) => (
             <p key={text}>{text}</p>
           ))}
@@ -90,10 +90,14 @@ export function TxnActions({ txn, done }: { txn: Txn; done: () => void }) {
   );
 }
 
+/** Refused calls are tried again; a notification is sent again. */
+const again = (action: Action, txn: Txn) => action === 'resend' && txn.mode !== 'notification';
+
 /** A message is submitted or aborted. */
 function buttonOf(action: Action, txn: Txn): string {
   if (txn.mode === 'message' && action === 'commit') return 'Force submit…';
   if (txn.mode === 'message' && action === 'rollback') return 'Force abort…';
+  if (again(action, txn)) return 'Try again…';
   return QUESTIONS[action].button;
 }
 
@@ -108,6 +112,7 @@ function meaning(action: Action, txn: Txn): string[] {
     case 'retry':
       return ['Every call that waits for its next attempt is made at once. Nothing else changes: a call that fails again goes on being tried with its usual pauses.'];
     case 'resend':
+      if (again(action, txn)) return ['Every branch that has refused is called again, and those behind it in their turn. Do this when what was in the way is cleared up: a branch that refuses again stops the transaction again.'];
       return ['It is sent at once, and again after each pause of its schedule from the beginning, until it is acknowledged or the schedule is over.'];
     case 'commit':
       if (mode === 'message') return ['It is delivered to its receivers, although its initiator has not said that its own transaction has committed. This cannot be taken back.'];

@@ -36,6 +36,7 @@ const PLACES = [
   ['Messages', '/ui/messages'],
   ['Notifications', '/ui/notifications'],
   ['Topics', '/ui/topics'],
+  ['Locks', '/ui/locks'],
 ] as const;
 
 export function TxnHead({ title, counts }: { title: string; counts: Summary | null }) {

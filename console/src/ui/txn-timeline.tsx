@@ -4,6 +4,7 @@ import { serverNow, since, until } from '../contact.ts';
 import { clock, duration } from '../format.ts';
 import type { Attempt, Branch, Details, Leg, Txn, Way } from '../txn/api.ts';
 import { type Scale, scale } from '../txn/scale.ts';
+import { seataBranch } from '../txn/seata.ts';
 import { callName, callView, calls } from '../txn/words.ts';
 import { CallBadge } from './txn-state.tsx';
 
@@ -78,8 +79,10 @@ function BranchRows({ branch, ...rows }: Rows & { branch: Branch }) {
       <div class="branch-head" role="row">
         <span role="rowheader">
           <strong class="mono">{branch.id}</strong> {branch.label && <span class="mono">{branch.label}</span>}
+          <Participant branch={branch} />
           <span class="muted">
             {(mode === 'tcc' || mode === 'xa') && ` joined ${clock(branch.joined_ms)}, ${mode === 'tcc' ? 'tried' : 'prepared'} by its initiator`}
+            {mode === 'mixed' && ` joined ${clock(branch.joined_ms)}`}
             {branch.after.length > 0 && ` after ${branch.after.join(', ')}`}
           </span>
         </span>
@@ -89,6 +92,28 @@ function BranchRows({ branch, ...rows }: Rows & { branch: Branch }) {
       ))}
     </div>
   );
+}
+
+/** What kind of branch of a Seata client it is, and of which resource. */
+function Participant({ branch }: { branch: Branch }) {
+  const seata = seataBranch(branch.backward.url ?? branch.forward.url);
+  if (!seata) return null;
+  return (
+    <>
+      <span class="tag kind" data-testid="kind">
+        Seata {seata.kind}
+      </span>{' '}
+      <span class="mono" data-testid="resource">
+        {seata.resource}
+      </span>
+    </>
+  );
+}
+
+/** Where a call goes, in short. */
+function placeOf(url: string): string {
+  const seata = seataBranch(url);
+  return seata ? `${seata.application} at ${seata.client}` : url.replace(/^http:\/\//, '');
 }
 
 function LaneRow({ txn, details, axis, now, lane }: Rows & { lane: Lane }) {
@@ -101,7 +126,7 @@ function LaneRow({ txn, details, axis, now, lane }: Rows & { lane: Lane }) {
         <span>{callName(txn.mode, way)}</span>
         {leg.url && (
           <span class="sub mono url" title={leg.url}>
-            {leg.url.replace(/^http:\/\//, '')}
+            {placeOf(leg.url)}
           </span>
         )}
       </span>

@@ -187,7 +187,7 @@ test('back and forward return to what was searched', async () => {
   assert.equal(await page.inputValue('[data-search]'), RUN);
 });
 
-const ROUTES = ['/', `/ui/services/${CART}`, `/ui/services/${CART}/cart-1%3A8080`, '/ui/instances', '/ui/transactions', '/ui/transactions/nobody', '/ui/topics', '/ui/changes', '/ui/peers', '/ui/node', '/ui/nowhere'];
+const ROUTES = ['/', `/ui/services/${CART}`, `/ui/services/${CART}/cart-1%3A8080`, '/ui/instances', '/ui/transactions', '/ui/transactions/nobody', '/ui/topics', '/ui/locks', '/ui/changes', '/ui/peers', '/ui/node', '/ui/nowhere'];
 
 test('no page is wider than a phone of 360 px, or one of 320', async () => {
   const page = await stage.page('/', { isMobile: true, hasTouch: true });

@@ -56,6 +56,32 @@ test('what a server refuses is said, and can be tried again', async () => {
   await page.waitForSelector('.head [data-state=rolling_back]');
 });
 
+test('held rows and who waits for whom are shown, and narrowed', async () => {
+  const page = await stage.page('/ui/locks');
+  await page.waitForSelector('.waits [data-waiter] >> text=28×');
+  assert.equal(await page.locator('.locks tbody tr').count(), 2);
+  await page.fill('[data-search]', 'amount:18');
+  await page.waitForFunction(() => document.querySelectorAll('.locks tbody tr').length === 1);
+  assert.deepEqual(await page.locator('.locks tbody tr').evaluateAll((rows) => rows.map((row) => row.getAttribute('data-row-key'))), ['amount:18']);
+  await page.click('.locks .resource');
+  await page.waitForURL('**/ui/locks?q=amount%3A18&resource=**');
+  await page.click('.locks a.name');
+  await page.waitForSelector('[data-testid=resource] >> text=jdbc:mysql://db-1:3306/stock');
+});
+
+test('what a branch has refused is tried again by a person', async () => {
+  const holder = mock.transactions.locks[0]?.xid ?? '';
+  const page = await stage.page(`/ui/transactions/${holder}`);
+  await page.waitForSelector('[data-testid=standing] >> text=refused that for good');
+  assert.deepEqual(await page.locator('[data-testid=kind]').allTextContents(), ['Seata AT', 'Seata TCC']);
+  assert.equal(await page.locator('[data-action=retry]').count(), 0);
+  await page.click('[data-action=resend]');
+  await page.waitForSelector('dialog >> text=Have the refused calls made again?');
+  await page.click('[data-testid=confirm]');
+  await page.waitForSelector('[data-action=retry]');
+  assert.ok(mock.asked.some(({ method, path }) => method === 'POST' && path.endsWith('/resend')));
+});
+
 test('a call under way counts up, one that waits counts down', async () => {
   const now = Date.now();
   mock.transactions.put('saga', 'committing', {

@@ -11,7 +11,7 @@ before(async () => {
 });
 
 test('paths', () => {
-  const pages = { '/': 'services', '/ui': 'services', '/ui/': 'services', '/ui/services': 'services', '/ui/peers': 'peers', '/ui/changes/': 'changes', '/ui/node': 'node', '/ui/instances': 'instances', '/ui/transactions': 'transactions', '/ui/transactions/': 'transactions', '/ui/messages': 'messages', '/ui/notifications': 'notifications', '/ui/topics': 'topics' };
+  const pages = { '/': 'services', '/ui': 'services', '/ui/': 'services', '/ui/services': 'services', '/ui/peers': 'peers', '/ui/changes/': 'changes', '/ui/node': 'node', '/ui/instances': 'instances', '/ui/transactions': 'transactions', '/ui/transactions/': 'transactions', '/ui/messages': 'messages', '/ui/notifications': 'notifications', '/ui/topics': 'topics', '/ui/locks': 'locks' };
   for (const [path, page] of Object.entries(pages)) assert.equal(router.match(path).page, page, path);
   for (const path of ['/nope', '/ui/nope', '/ui/peers/x', '/ui/services/a/b/c', '/ui/transactions/a/b', '/ui/topics/a', '/ui/services/%E0%A4%A']) {
     assert.equal(router.match(path).page, 'unknown', path);

@@ -1,9 +1,11 @@
 // Transactions without a browser: lists that hold still, what happened and what comes next, the axis, the words.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Branch, type Details, type Leg, type Mode, type State, type Txn, type TxnFilter, type TxnRow, matches } from '../../src/txn/api.ts';
+import { type Branch, type Details, type Leg, type Mode, type State, type Txn, type TxnFilter, type TxnRow, matches, refused } from '../../src/txn/api.ts';
 import { type Held, above, hold, mergeTxns, newer } from '../../src/txn/list.ts';
+import { meant } from '../../src/txn/locks.ts';
 import { scale } from '../../src/txn/scale.ts';
+import { seataBranch } from '../../src/txn/seata.ts';
 import { plan, story, upcoming } from '../../src/txn/story.ts';
 import { callView, progress, sentence, traceId } from '../../src/txn/words.ts';
 
@@ -192,7 +194,7 @@ test('how a call stands, in words', () => {
 });
 
 test('every kind and state has its sentence', () => {
-  for (const mode of ['saga', 'tcc', 'xa', 'message', 'notification', 'workflow'] as const) {
+  for (const mode of ['saga', 'tcc', 'xa', 'message', 'notification', 'workflow', 'mixed'] as const) {
     for (const status of ['active', 'committing', 'rolling_back', 'given_up', 'committed', 'rolled_back', 'stopped'] as const) {
       const said = sentence(txn(mode, status, { branches: [branch(0)] }));
       assert.match(said, /^[A-Z].*\.$/, `${mode} ${status}`);
@@ -201,6 +203,28 @@ test('every kind and state has its sentence', () => {
   }
   assert.equal(progress(row(1, 'committing')), '1 of 3 done');
   assert.equal(progress(row(1, 'committed', { mode: 'tcc', branches: 1 })), '1 branch');
+});
+
+test('what a branch has refused stops a mixed transaction and no other', () => {
+  const stands = (mode: Mode, status: State, forward: Partial<Leg>, backward: Partial<Leg>) => refused(txn(mode, status, { branches: [branch(0), branch(1, forward, backward)] }));
+  assert.equal(stands('mixed', 'rolling_back', {}, { step: 'refused' }), true);
+  assert.equal(stands('mixed', 'committing', { step: 'refused' }, {}), true);
+  assert.equal(stands('mixed', 'committing', {}, { step: 'refused' }), false);
+  assert.equal(stands('mixed', 'stopped', { step: 'refused' }, { step: 'refused' }), false);
+  assert.equal(stands('saga', 'committing', { step: 'refused' }, {}), false);
+  assert.match(sentence(txn('mixed', 'rolling_back', { branches: [branch(0, {}, { step: 'refused' })] })), /refused that for good/);
+});
+
+test('a branch of a Seata client says what it is', () => {
+  assert.deepEqual(seataBranch('seata://jdbc:mysql:%2F%2Fdb%2Fpay/AT/x%20y/10.0.0.7:50123/10.0.0.1:8091'), { resource: 'jdbc:mysql://db/pay', kind: 'AT', application: 'x y', client: '10.0.0.7:50123' });
+  for (const url of [null, 'http://a/b/c/d', 'seata://a/b', 'seata://%E0/AT/a/b', 'seata://r//a/b']) assert.equal(seataBranch(url), null, String(url));
+});
+
+test('what is typed over the locks is a table, a row, or a transaction', () => {
+  assert.deepEqual(meant('acc'), { xid: '', table: 'acc', key: '' });
+  assert.deepEqual(meant('account:17'), { xid: '', table: 'account', key: '17' });
+  assert.deepEqual(meant('10.0.0.1:8091:77'), { xid: '10.0.0.1:8091:77', table: '', key: '' });
+  assert.deepEqual(meant('account:2024-01-01 10:00'), { xid: '', table: 'account', key: '2024-01-01 10:00' });
 });
 
 test('the trace is read from traceparent, and nothing else', () => {
