@@ -90,13 +90,16 @@ fn sim_long(run: &Run) -> (Counts, Outcome) {
     run.all(&mut steps)
 }
 
-/// Hundreds of kills and power cuts instead of a dozen, ten rounds with a Java server instead of one.
+/// Hundreds of kills and power cuts instead of a dozen, ten rounds with a Java server instead of one, six releases of Seata's
+/// client instead of two.
 fn e2e_long(run: &Run) -> (Counts, Outcome) {
     let (built, outcome) = run.cargo(&["build", "--locked", "--profile", "e2e", "-p", "synod"]);
     if outcome.is_err() {
         return (built, outcome);
     }
-    run.long(&["-p", "synod-e2e", "--test", "transactions_crash", "--test", "java_peer"])
+    let tests = ["transactions_crash", "java_peer", "seata_at", "seata_tcc", "seata_xa"];
+    let chosen = ["-p", "synod-e2e"].into_iter().chain(tests.into_iter().flat_map(|test| ["--test", test]));
+    run.long(&chosen.collect::<Vec<_>>())
 }
 
 impl Run<'_> {
