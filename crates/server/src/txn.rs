@@ -94,6 +94,8 @@ pub struct Change {
 /// What the driver knows of an open transaction.
 #[derive(Clone, Debug, Default)]
 pub struct View {
+    /// It, with the acknowledgements that are not durable yet.
+    pub txn: Option<Arc<Txn>>,
     /// Calls that wait for their next attempt; their times are on the clock of [`Coordinator::now`].
     pub pauses: Vec<Pause>,
     /// What was tried.

@@ -442,6 +442,11 @@ impl Driver {
         flights.filter_map(|(errand, call)| Some((*errand, self.flights.get(call)?.since.wall_ms)))
     }
 
+    /// A transaction with the acknowledgements that are proposed but not applied yet.
+    pub fn copy(&self, xid: Xid) -> Option<&Arc<Txn>> {
+        self.tasks.get(&xid).map(|task| &task.txn)
+    }
+
     /// What pauses of a transaction, and what has been tried for it.
     pub fn view(&self, xid: Xid) -> Option<(&[Pause], &[Attempt])> {
         self.tasks.get(&xid).map(|task| (&*task.pauses, &*task.attempts))

@@ -270,7 +270,8 @@ impl Driving {
 fn view(driver: &Driver, xid: Xid) -> Option<View> {
     let (pauses, attempts) = driver.view(xid)?;
     let under_way = driver.under_way(xid).collect();
-    Some(View { pauses: pauses.to_vec(), attempts: attempts.to_vec(), under_way })
+    let txn = driver.copy(xid).cloned();
+    Some(View { txn, pauses: pauses.to_vec(), attempts: attempts.to_vec(), under_way })
 }
 
 /// Makes sure that a call comes back, whatever becomes of its task: a flight that never ends would hold its place for ever.

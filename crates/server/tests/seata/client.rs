@@ -153,6 +153,12 @@ impl Line {
         }
     }
 
+    /// Whether a transaction has ended, in whatever way.
+    pub(crate) async fn has_ended(&mut self, xid: &str) -> bool {
+        use GlobalStatus::{Committed, Finished, Rollbacked, TimeoutRollbacked};
+        matches!(self.status(xid).await, Committed | Rollbacked | TimeoutRollbacked | Finished)
+    }
+
     /// Registers a branch; its id.
     pub(crate) async fn branch(&mut self, branch: BranchRegister) -> Result<i64, seata::Failure> {
         match self.request(Request::BranchRegister(branch)).await {

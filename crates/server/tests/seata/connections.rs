@@ -111,7 +111,7 @@ async fn a_participant_that_comes_back_is_called_at_once() {
     let mut rm = Line::rm(node.seata(), "2.3.0", "app", "jdbc:mysql://db/a?b").await;
     let told = rm.told().await;
     rm.did(&told, BranchStatus::PhaseTwoCommitted).await;
-    while tm.status(&xid).await != GlobalStatus::Finished {}
+    while !tm.has_ended(&xid).await {}
     node.running.stop().await;
 }
 

@@ -5,6 +5,10 @@
 mod branches;
 mod client;
 mod connections;
+mod faces;
+#[expect(dead_code, reason = "here it says yes to everything")]
+#[path = "../native/participant.rs"]
+mod participant;
 mod sagas;
 mod transactions;
 

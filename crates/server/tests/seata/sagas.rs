@@ -45,7 +45,7 @@ async fn a_machine_says_how_it_ended_and_is_not_called() {
         let step = rm.branch(step).await.unwrap();
         rm.report(&xid, step, BranchStatus::PhaseOneDone).await.unwrap();
         assert_eq!(report(&mut tm, &xid, ended).await, ended);
-        while tm.status(&xid).await != GlobalStatus::Finished {}
+        while !tm.has_ended(&xid).await {}
         assert_eq!(tm.commit(&xid).await, known_as, "what is remembered");
         assert_eq!(report(&mut tm, &xid, ended).await, ended, "a repeated report");
     }
@@ -69,13 +69,13 @@ async fn a_machine_is_started_again() {
         let step = BranchRegister { branch_type: BranchType::Saga, ..tcc(&xid, "step") };
         rm.branch(step).await.unwrap();
         rm.did(&told, done).await;
-        while tm.status(&xid).await != GlobalStatus::Finished {}
+        while !tm.has_ended(&xid).await {}
     }
     let xid = begin(&mut tm, 200).await;
     let told = rm.told().await;
     assert_eq!((told.1, &*told.2.xid, &*told.2.application_data), (false, &*xid, "TimeoutRollbacking"));
     assert_eq!(report(&mut tm, &xid, GlobalStatus::Rollbacked).await, GlobalStatus::Rollbacked);
-    while tm.status(&xid).await != GlobalStatus::Finished {}
+    while !tm.has_ended(&xid).await {}
     node.running.stop().await;
 }
 

@@ -69,7 +69,7 @@ async fn what_did_not_commit_is_never_told_in_words_of_success() {
     }
     // Its time is over, and nobody has anything to undo.
     let xid = new.begin(1).await;
-    while new.status(&xid).await != GlobalStatus::Finished {}
+    while !new.has_ended(&xid).await {}
     assert_eq!(new.commit(&xid).await, GlobalStatus::TimeoutRollbacked);
     assert_eq!(new.roll_back(&xid).await, GlobalStatus::TimeoutRollbacked);
     node.running.stop().await;
@@ -87,7 +87,7 @@ async fn a_timed_out_transaction_is_being_rolled_back_for_one_who_commits() {
     assert_eq!(tm.commit(&xid).await, GlobalStatus::TimeoutRollbacking);
     assert_eq!(tm.status(&xid).await, GlobalStatus::TimeoutRollbacking);
     rm.did(&told, BranchStatus::PhaseTwoRollbacked).await;
-    while tm.status(&xid).await != GlobalStatus::Finished {}
+    while !tm.has_ended(&xid).await {}
     node.running.stop().await;
 }
 
@@ -120,7 +120,7 @@ async fn only_at_branches_are_committed_without_waiting_for_them() {
     let other = tm.begin(60_000).await;
     rm.branch(at(&other, "db", "t:1")).await.unwrap();
     rm.did(&told, BranchStatus::PhaseTwoCommitted).await;
-    while tm.status(&xid).await != GlobalStatus::Finished {}
+    while !tm.has_ended(&xid).await {}
     node.running.stop().await;
 }
 

@@ -134,6 +134,7 @@ impl GrpcFront {
     /// One transaction with its details, if it is of the mode.
     async fn whole(&self, id: &str, mode: Option<Mode>) -> Answer<v1::Transaction> {
         let desk = self.desk()?;
+        desk.arrived(id).await;
         let found = match mode {
             None => desk.find(id)?,
             Some(mode) => desk.find_of(id, mode)?,

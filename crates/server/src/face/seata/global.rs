@@ -57,7 +57,7 @@ impl Inner {
         Ok(Answer::GlobalRollback(map::told(status)))
     }
 
-    /// How a transaction stands; one that has ended is `Finished`, however it did.
+    /// How a transaction stands, or ended as far as that is remembered.
     pub(super) async fn status(&self, xid: &str) -> Result<Answer, No> {
         let status = match Xid::parse(xid) {
             Some(xid) => {
@@ -83,12 +83,11 @@ impl Inner {
             Known::Open(txn) if txn.status == Status::Active => Ok(GlobalStatus::Begin),
             Known::Open(txn) => {
                 let view = self.coordinator.view(xid).await;
-                Ok(map::status(
-                    &txn,
-                    if view.pauses.is_empty() { Progress::Smooth } else { Progress::Pausing },
-                ))
+                let progress = if view.pauses.is_empty() { Progress::Smooth } else { Progress::Pausing };
+                // What its initiator was told before the last acknowledgements are durable holds here too.
+                Ok(map::status(view.txn.as_deref().unwrap_or(&txn), progress))
             }
-            Known::Ended(..) => Ok(GlobalStatus::Finished),
+            Known::Ended(_, end, detail) => Ok(past(end, detail.as_deref())),
             Known::Forgotten | Known::Unknown => self.finished().await,
         }
     }
@@ -138,29 +137,20 @@ impl Inner {
                 return Ok(map::status(&txn, Progress::Refused));
             }
             if txn.is_told(way) {
-                return Ok(done(way, txn.timed_out()));
+                return Ok(map::done(way, txn.timed_out()));
             }
             let seen = tokio::select! {
                 seen = wait.next() => seen,
                 () = &mut patience => return Ok(map::status(&txn, Progress::Pausing)),
             };
             match seen {
-                Some(Seen::Through) => return Ok(done(way, txn.timed_out())),
+                Some(Seen::Through) => return Ok(map::done(way, txn.timed_out())),
                 // A refusal is told before the state shows it.
                 Some(Seen::Stalled(result)) => return Ok(map::status(&txn, Progress::after(&result))),
                 // How it ended, or why nothing more is told, is seen by looking.
                 Some(Seen::Ended(_)) | None => {}
             }
         }
-    }
-}
-
-/// Everybody has been told.
-const fn done(way: Way, timed_out: bool) -> GlobalStatus {
-    match (way, timed_out) {
-        (Way::Forward, _) => GlobalStatus::Committed,
-        (Way::Backward, false) => GlobalStatus::Rollbacked,
-        (Way::Backward, true) => GlobalStatus::TimeoutRollbacked,
     }
 }
 
@@ -173,14 +163,23 @@ fn otherwise(way: Way, txn: &Txn) -> GlobalStatus {
     }
 }
 
-/// A transaction has ended.
+/// How a transaction ended, for one who merely asks. The original has forgotten it by then, and says `Finished`.
+fn past(end: End, detail: Option<&Detail>) -> GlobalStatus {
+    match end {
+        End::Committed => GlobalStatus::Committed,
+        End::RolledBack => map::done(Way::Backward, detail.is_some_and(|detail| detail.txn.timed_out())),
+        End::Stopped => GlobalStatus::Finished,
+    }
+}
+
+/// A transaction has ended, and somebody wants it to go that way.
 fn ended(way: Way, end: End, detail: Option<&Detail>) -> GlobalStatus {
     let timed_out = || detail.is_some_and(|detail| detail.txn.timed_out());
     match (way, end) {
         (_, End::Committed) => GlobalStatus::Committed,
         (Way::Forward, End::RolledBack) if timed_out() => GlobalStatus::TimeoutRollbacked,
         (Way::Forward, End::RolledBack | End::Stopped) => GlobalStatus::Finished,
-        (Way::Backward, End::RolledBack) => done(way, timed_out()),
+        (Way::Backward, End::RolledBack) => map::done(way, timed_out()),
         // Some branches may not have been told.
         (Way::Backward, End::Stopped) => GlobalStatus::RollbackFailed,
     }

@@ -150,6 +150,11 @@ pub(super) fn status(txn: &Txn, progress: Progress) -> GlobalStatus {
     match (txn.status, Progress::of(txn, progress)) {
         (Status::Active, _) => GlobalStatus::Begin,
         (Status::Committing, Refused) => GlobalStatus::CommitFailed,
+        // Nothing is left but to record it.
+        (Status::Committing, _) if txn.is_through(Way::Forward) => GlobalStatus::Committed,
+        (Status::RollingBack, Pausing | Smooth) if txn.is_through(Way::Backward) => {
+            done(Way::Backward, txn.timed_out())
+        }
         (Status::Committing, _) if txn.is_told(Way::Forward) => GlobalStatus::AsyncCommitting,
         (Status::Committing, Pausing) => GlobalStatus::CommitRetrying,
         (Status::Committing, Smooth) => GlobalStatus::Committing,
@@ -162,6 +167,15 @@ pub(super) fn status(txn: &Txn, progress: Progress) -> GlobalStatus {
             (true, Pausing) => GlobalStatus::TimeoutRollbackRetrying,
         },
         (Status::GivenUp | Status::Ended(_), _) => GlobalStatus::Finished,
+    }
+}
+
+/// Everybody has been told.
+pub(super) const fn done(way: Way, timed_out: bool) -> GlobalStatus {
+    match (way, timed_out) {
+        (Way::Forward, _) => GlobalStatus::Committed,
+        (Way::Backward, false) => GlobalStatus::Rollbacked,
+        (Way::Backward, true) => GlobalStatus::TimeoutRollbacked,
     }
 }
 

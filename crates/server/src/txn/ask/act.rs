@@ -73,6 +73,7 @@ impl Desk<'_> {
     /// # Errors
     /// It is refused, or nobody knows.
     pub async fn enlist(&self, id: &str, branch: BranchWish) -> Result<(Xid, Box<str>, u16), No> {
+        self.arrived(id).await;
         let txn = match self.find(id)? {
             Found::Open(txn) => txn,
             Found::Ended(_, end, _) => return Err(txn::Refusal::Ended(end).into()),
@@ -95,6 +96,7 @@ impl Desk<'_> {
         (way, reason, result): (Way, &str, Bytes),
         wait: Option<Duration>,
     ) -> Result<Stand, No> {
+        self.arrived(id).await;
         let found = self.find(id)?;
         let xid = found.xid();
         let listening = wait.map(|length| (self.coordinator.wait(xid), length));

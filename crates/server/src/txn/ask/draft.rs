@@ -148,7 +148,7 @@ fn misplaced(wish: &Wish) -> Result<(), No> {
         (wish.retry_limit.is_some(), "retry_limit", &[Saga]),
         (wish.forward_only, "forward_only", &[Saga]),
         (wish.delay_ms.is_some(), "delay", &[Message, Notification]),
-        (wish.concurrent, "concurrent", &[Mode::Xa, Mode::Tcc, Saga, Message]),
+        (wish.concurrent, "concurrent", &[Mode::Xa, Mode::Tcc, Mode::Mixed, Saga, Message]),
     ] {
         if given && !modes.contains(&wish.mode) {
             return Err(No::senseless(format!("\"{field}\" means nothing in mode {}", wish.mode.as_str())));

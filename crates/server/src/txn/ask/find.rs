@@ -174,6 +174,14 @@ impl Desk<'_> {
         }
     }
 
+    /// Returns once the state shows a transaction whose begin was answered before it was durable. Whoever was told of an id must
+    /// not be told that there is no such transaction.
+    pub async fn arrived(&self, id: &str) {
+        if let Some(xid) = Xid::parse(id) {
+            self.coordinator.arrived(xid).await;
+        }
+    }
+
     /// The transaction that an id names.
     ///
     /// # Errors
@@ -225,6 +233,7 @@ impl Desk<'_> {
             Known::Forgotten => Ok((Advice::Forgotten, None)),
             Known::Unknown => Err(()),
         };
+        self.arrived(id).await;
         if let Ok(told) = told(self.known(id)) {
             return Ok(told);
         }

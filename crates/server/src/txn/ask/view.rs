@@ -109,6 +109,7 @@ impl Desk<'_> {
     /// # Errors
     /// There is no such transaction, or no such branch in it.
     pub async fn branch(&self, id: &str, branch: &str) -> Result<BranchView, No> {
+        self.arrived(id).await;
         let found = self.find(id)?;
         let driven = match &found {
             Found::Open(txn) => self.driven(txn.xid).await,

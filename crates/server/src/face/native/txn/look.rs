@@ -116,6 +116,7 @@ pub(super) async fn look(
     Path(id): Path<String>,
 ) -> Result<Json<TransactionDto>, Failed> {
     let desk = Desk::of(&node)?;
+    desk.arrived(&id).await;
     Ok(Json(whole(&desk, &desk.find(&id)?).await))
 }
 
