@@ -92,12 +92,7 @@ async fn whoever_takes_a_resource_back_is_not_called_for_it() {
     rm.own("app", "pay").await;
     let told = rm.told().await;
     rm.did(&told, BranchStatus::PhaseTwoCommitted).await;
-    while tm.request(Request::GlobalStatus(end(&xid))).await
-        != Answer::GlobalStatus(synod_wire::seata::GlobalEndAnswer {
-            outcome: Ok(()),
-            status: GlobalStatus::Finished,
-        })
-    {}
+    while !tm.has_ended(&xid).await {}
     node.running.stop().await;
 }
 
