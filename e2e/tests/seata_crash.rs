@@ -170,6 +170,9 @@ impl Crash {
     fn between_begin_and_branches(&mut self, end: &str) {
         let [number] = self.ledger.accounts();
         let xid = self.shop.begin("s", MINUTE);
+        // A begin is answered before it is durable; if it is lost, so is a transaction that has done nothing. What is told of it
+        // later is told of what is in the log.
+        assert_eq!(self.shop.ask("poke", &["status-of", &xid])["status"], "Begin");
         self.kill_and_restart("before a branch is registered");
         work(&mut self.bank, &self.ledger, &xid, number);
         self.end(end);
