@@ -42,7 +42,7 @@ impl World {
                     self.driver.on(&self.state, self.now, Event::Settled(xid), effects);
                 }
             }
-            Effect::Cancel(_) | Effect::Stalled(..) | Effect::History(..) => {}
+            Effect::Cancel(_) | Effect::Stalled(..) | Effect::Through(_) | Effect::History(..) => {}
         }
     }
 }

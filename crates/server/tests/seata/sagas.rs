@@ -6,7 +6,7 @@ use synod_wire::seata::{
 };
 
 use super::TestNode;
-use super::client::{Line, end, tcc};
+use super::client::{Line, tcc};
 
 /// Begins a saga.
 async fn begin(line: &mut Line, timeout_ms: i32) -> String {
