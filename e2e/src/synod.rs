@@ -302,7 +302,7 @@ impl Synod {
 }
 
 /// The command that serves with `sets` on `data`, every listener but HTTP off unless they say otherwise.
-fn serve(data: &Path, sets: &[String]) -> Command {
+pub fn serve(data: &Path, sets: &[String]) -> Command {
     let mut command = command(&["serve", "--data"]);
     command.arg(data);
     for set in ["http.listen=127.0.0.1:0", "registry.self.hostname=127.0.0.1"] {

@@ -6,14 +6,14 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::Value;
-use synod_e2e::synod::{command, run};
+use synod_e2e::synod::{self, command, run};
 use synod_e2e::{Connection, Instance, Request, Synod, now, wait_until};
 
 fn serve(arguments: &[&str]) -> synod_e2e::synod::Ended {
     let home = tempfile::tempdir().expect("a directory can be made");
     let mut serve = command(&["serve", "--data"]);
     serve.arg(home.path().join("data"));
-    for listen in ["http", "face.dtm.http", "face.dtm.grpc", "grpc"] {
+    for listen in ["http", "face.seata", "face.dtm.http", "face.dtm.grpc", "grpc"] {
         serve.args(["--set", &format!("{listen}.listen=127.0.0.1:0")]);
     }
     serve.args(arguments);
@@ -109,16 +109,12 @@ fn layers_win_over_each_other_in_order() {
 #[test]
 fn a_data_directory_serves_one_process() {
     let first = Synod::start(&[]);
-    let mut second = command(&["serve", "--set", "http.listen=127.0.0.1:0", "--data"]);
-    second.arg(first.data());
-    let second = run(second);
+    let second = run(synod::serve(&first.data(), &[]));
     assert_eq!(second.code, 3, "{}", second.err);
     assert!(second.err.contains("in use"), "{}", second.err);
 
     let file = tempfile::NamedTempFile::new().expect("a file can be made");
-    let mut third = command(&["serve", "--set", "http.listen=127.0.0.1:0", "--data"]);
-    third.arg(file.path());
-    assert_eq!(run(third).code, 3, "a file is no directory");
+    assert_eq!(run(synod::serve(file.path(), &[])).code, 3, "a file is no directory");
     first.send(&Request::get("/health/live")).expect(200);
 }
 
@@ -390,9 +386,7 @@ fn the_log_is_shown_and_its_damage_is_named() {
         "{}",
         damaged.out
     );
-    let mut again = command(&["serve", "--set", "http.listen=127.0.0.1:0", "--data"]);
-    again.arg(&data);
-    let refused = run(again);
+    let refused = run(synod::serve(&data, &[]));
     assert_eq!(refused.code, 3, "{}", refused.err);
     assert!(refused.err.contains(file) && refused.err.contains("is damaged at offset"), "{}", refused.err);
     assert_eq!(run(command(&["log", "inspect", "/nowhere"])).code, 1);
