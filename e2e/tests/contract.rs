@@ -9,7 +9,7 @@ use serde_json::Value;
 use synod_e2e::synod::{self, command, run};
 use synod_e2e::{Connection, Instance, Request, Synod, now, wait_until};
 
-fn serve(arguments: &[&str]) -> synod_e2e::synod::Ended {
+fn serve(arguments: &[&str]) -> synod::Ended {
     let home = tempfile::tempdir().expect("a directory can be made");
     let mut serve = command(&["serve", "--data"]);
     serve.arg(home.path().join("data"));
