@@ -36,6 +36,15 @@ pub enum End {
 }
 
 impl Status {
+    /// The way in which a transaction that stands like this was decided to go; none before the decision, and after the end.
+    pub const fn way(self) -> Option<Way> {
+        match self {
+            Self::Committing => Some(Way::Forward),
+            Self::RollingBack => Some(Way::Backward),
+            Self::Active | Self::GivenUp | Self::Ended(_) => None,
+        }
+    }
+
     /// The name in the native API and in logs.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -277,11 +286,7 @@ impl Txn {
 
     /// Whether a participant has refused for good what this transaction was decided to do; it waits for an operator.
     pub fn is_refused(&self) -> bool {
-        let way = match self.status {
-            Status::Committing => Way::Forward,
-            Status::RollingBack => Way::Backward,
-            Status::Active | Status::GivenUp | Status::Ended(_) => return false,
-        };
+        let Some(way) = self.status.way() else { return false };
         self.mode == Mode::Mixed && self.branches.iter().any(|branch| branch.leg(way).step == Step::Refused)
     }
 

@@ -159,11 +159,7 @@ impl Task {
 
     /// Whether its initiator need not wait any more and has not been told so. Of a mode that does not end quietly it is told the end.
     pub(super) fn is_newly_told(&mut self) -> bool {
-        let way = match self.txn.status {
-            Status::Committing => Way::Forward,
-            Status::RollingBack => Way::Backward,
-            Status::Active | Status::GivenUp | Status::Ended(_) => return false,
-        };
+        let Some(way) = self.txn.status.way() else { return false };
         let quiet = self.txn.mode.rules().ends_quietly();
         let new = quiet && self.told != Some(way) && self.txn.is_told(way) && !self.txn.is_refused();
         if new {
@@ -191,10 +187,7 @@ impl Task {
             Errand::BackCheck => return self.txn.status == Status::Active,
             Errand::Leg(_, way) => way,
         };
-        matches!(
-            (self.txn.status, way),
-            (Status::Committing, Way::Forward) | (Status::RollingBack, Way::Backward)
-        )
+        self.txn.status.way() == Some(way)
     }
 
     pub(super) fn is_flying(&self, errand: Errand) -> bool {

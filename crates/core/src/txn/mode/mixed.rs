@@ -5,7 +5,7 @@
 use super::{CallResult, Errand, Next, Overdue, Rules, Verdict, waits_for_its_initiator};
 use crate::txn::apply::Refusal;
 use crate::txn::command::{Begin, Enrolment};
-use crate::txn::model::{End, Status, Txn, Way};
+use crate::txn::model::{End, Txn, Way};
 
 pub(super) struct Mixed;
 
@@ -19,11 +19,7 @@ impl Rules for Mixed {
     }
 
     fn next(&self, txn: &Txn, _now_ms: u64) -> Next {
-        let way = match txn.status {
-            Status::Committing => Way::Forward,
-            Status::RollingBack => Way::Backward,
-            Status::Active | Status::GivenUp | Status::Ended(_) => return Next::Wait(None),
-        };
+        let Some(way) = txn.status.way() else { return Next::Wait(None) };
         if txn.is_refused() {
             return Next::Wait(None);
         }
