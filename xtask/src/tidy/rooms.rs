@@ -74,9 +74,10 @@ const ROOMS: &[Room] = &[
     Room { package: "synod", rooms: &["synod-base", "synod-server"], others: None, never: SQL },
     Room {
         package: "synod-client",
-        rooms: &["synod-base", "synod-ring", "synod-wire"],
+        // The databases are for its tests.
+        rooms: &["synod-base", "synod-ring", "synod-scratch", "synod-wire"],
         others: None,
-        never: &[],
+        never: &["openraft", "tracing-subscriber"],
     },
     Room {
         package: "synod-scratch",

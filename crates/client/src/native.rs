@@ -1,0 +1,1 @@
+//! Transactions over Synod's native API.

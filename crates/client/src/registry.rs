@@ -1,0 +1,1 @@
+//! Finding services, and being found: Synod and Eureka servers.

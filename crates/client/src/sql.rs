@@ -1,0 +1,1 @@
+//! Participants over SQL databases: barrier, XA, outbox.
