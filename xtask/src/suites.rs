@@ -40,7 +40,7 @@ pub(crate) const SUITES: &[Suite] = &[
     check("clippy", &[], |run| {
         run.cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])
     }),
-    tests("unit", &[], |run| {
+    tests("unit", &[need::POSTGRES, need::MARIADB], |run| {
         run.cargo(&["test", "--locked", "--workspace", "--exclude", "synod-e2e", "--no-fail-fast"])
     }),
     tests("fuzz", &[need::CXX], |run| fuzz::run(run.root, 2)),

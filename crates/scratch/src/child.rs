@@ -34,6 +34,13 @@ impl Child {
         !matches!(self.process.try_wait(), Ok(None))
     }
 
+    /// Ends it without telling it before.
+    pub(crate) fn kill(&mut self) {
+        // Of one that has ended already both say so, which is as good.
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+
     pub(crate) fn log(&self) -> String {
         std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
@@ -47,9 +54,7 @@ impl Drop for Child {
         while told && !self.has_ended() && began.elapsed() < STOP {
             std::thread::sleep(Duration::from_millis(5));
         }
-        // Of one that has ended already both say so, which is as good.
-        self.process.kill().ok();
-        self.process.wait().ok();
+        self.kill();
     }
 }
 

@@ -24,17 +24,19 @@ pub(crate) fn start() -> Result<Server, Error> {
     init.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
     init.args(["--skip-name-resolve", "--innodb-buffer-pool-size=32M"]);
     output(init.arg(format!("--datadir={}", data.display())))?;
-    let server = Server::launch(Kind::MariaDb, home, |home, port, log| {
-        let mut server = home.command(Path::new(SERVER));
-        server.args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve"]);
-        server.args(["--innodb-buffer-pool-size=32M", "--max-connections=200", &format!("--port={port}")]);
-        for (option, file) in [("datadir", "data"), ("socket", "socket"), ("pid-file", "pid")] {
-            server.arg(format!("--{option}={}", home.path().join(file).display()));
-        }
-        Child::start(server, log, Signal::KILL)
-    })?;
+    let server = Server::launch(Kind::MariaDb, home)?;
     server.sql("create database bank")?;
     Ok(server)
+}
+
+pub(crate) fn spawn(home: &Home, port: u16, log: &Path) -> Result<Child, Error> {
+    let mut server = home.command(Path::new(SERVER));
+    server.args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve"]);
+    server.args(["--innodb-buffer-pool-size=32M", "--max-connections=200", &format!("--port={port}")]);
+    for (option, file) in [("datadir", "data"), ("socket", "socket"), ("pid-file", "pid")] {
+        server.arg(format!("--{option}={}", home.path().join(file).display()));
+    }
+    Child::start(server, log, Signal::KILL)
 }
 
 pub(crate) fn ask(port: u16, statements: &str) -> Result<String, Error> {

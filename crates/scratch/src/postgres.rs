@@ -27,22 +27,24 @@ pub(crate) fn start() -> Result<Server, Error> {
     let mut init = home.command(&programs.join("initdb"));
     init.args(["--username=synod", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]);
     output(init.arg("--pgdata").arg(&data))?;
-    Server::launch(Kind::Postgres, home, |home, port, log| {
-        let mut server = home.command(&programs.join("postgres"));
-        server.arg("-D").arg(&data);
-        for set in [
-            &format!("port={port}"),
-            "listen_addresses=127.0.0.1",
-            "unix_socket_directories=",
-            "max_prepared_transactions=100",
-            "max_connections=200",
-            "shared_buffers=32MB",
-        ] {
-            server.args(["-c", set]);
-        }
-        // Killed, it would leave its shared memory; told to quit at once, it does not.
-        Child::start(server, log, Signal::QUIT)
-    })
+    Server::launch(Kind::Postgres, home)
+}
+
+pub(crate) fn spawn(home: &Home, port: u16, log: &Path) -> Result<Child, Error> {
+    let mut server = home.command(&programs()?.join("postgres"));
+    server.arg("-D").arg(home.path().join("data"));
+    for set in [
+        &format!("port={port}"),
+        "listen_addresses=127.0.0.1",
+        "unix_socket_directories=",
+        "max_prepared_transactions=100",
+        "max_connections=200",
+        "shared_buffers=32MB",
+    ] {
+        server.args(["-c", set]);
+    }
+    // Killed, it would leave its shared memory; told to quit at once, it does not.
+    Child::start(server, log, Signal::QUIT)
 }
 
 pub(crate) fn ask(port: u16, statements: &str) -> Result<String, Error> {
