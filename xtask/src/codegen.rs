@@ -26,7 +26,8 @@ pub(crate) fn write(root: &Path) -> Outcome {
     Ok(())
 }
 
-fn save(root: &Path, path: &str, text: &str) -> Outcome {
+/// Writes a generated file, and says so.
+pub(crate) fn save(root: &Path, path: &str, text: &str) -> Outcome {
     std::fs::write(root.join(path), text).map_err(|error| format!("cannot write {path}: {error}"))?;
     println!("wrote {path}");
     Ok(())

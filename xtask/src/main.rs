@@ -3,6 +3,7 @@
 //! Only standard tools are called as child processes; nothing here is needed to `cargo build` the product.
 #![expect(clippy::print_stdout, reason = "a command line tool talks on stdout")]
 
+mod api;
 mod codegen;
 mod console;
 mod fuzz;
@@ -25,6 +26,7 @@ usage: cargo xtask <command>
   tidy                              check the rules of the repository that compilers do not
   fuzz [--seconds N]                run each fuzz target for N seconds (default 10)
   codegen                           write the generated files again
+  api                               write again what the published crates offer
   console                           build the console into console/dist
   bench [ARGUMENTS]...              run the load generator: see `cargo xtask bench --help`";
 
@@ -49,6 +51,7 @@ fn dispatch(arguments: &[String]) -> Outcome {
         "tidy" => tidy::run(&root),
         "fuzz" => fuzz::run(&root, fuzz::seconds(rest)?).1,
         "codegen" => codegen::write(&root),
+        "api" => api::write(&root),
         "console" => console::build(&root),
         "bench" => bench(&root, rest),
         "help" | "--help" | "-h" => {

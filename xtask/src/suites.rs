@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::need::{self, Need};
 use crate::process::{Counts, cargo, count};
-use crate::{Outcome, console, fuzz, tidy};
+use crate::{Outcome, api, console, fuzz, tidy};
 
 /// One run of the suites.
 pub(crate) struct Run<'a> {
@@ -34,14 +34,17 @@ const fn tests(name: &'static str, needs: &'static [Need], run: fn(&Run) -> (Cou
     Suite { name, long: false, counted: true, needs, run }
 }
 
+/// The SDK with everything that it can do.
+const FULL: &str = "--features=synod-client/full";
+
 pub(crate) const SUITES: &[Suite] = &[
     check("tidy", &[need::GIT, need::NODE], |run| (Counts::default(), tidy::run(run.root))),
     check("fmt", &[], |run| run.cargo(&["fmt", "--all", "--check"])),
     check("clippy", &[], |run| {
-        run.cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])
+        run.cargo(&["clippy", "--locked", "--workspace", FULL, "--all-targets", "--", "-D", "warnings"])
     }),
     tests("unit", &[need::POSTGRES, need::MARIADB], |run| {
-        run.cargo(&["test", "--locked", "--workspace", "--exclude", "synod-e2e", "--no-fail-fast"])
+        run.cargo(&["test", "--locked", "--workspace", FULL, "--exclude", "synod-e2e", "--no-fail-fast"])
     }),
     tests("fuzz", &[need::CXX], |run| fuzz::run(run.root, 2)),
     tests("console", &[need::NODE, need::NPM, need::CHROMIUM], |run| {
