@@ -37,4 +37,6 @@ pub mod tm;
 mod xid;
 
 pub use context::Context;
+#[cfg(feature = "http-client")]
+pub use http_client::BadUrl;
 pub use xid::{BadXid, Xid};
