@@ -4,6 +4,14 @@
 //! branches of it. A branch joins with [`Backend::enlist`] before its work is committed locally; when the transaction is decided, the
 //! coordinator has [`Resource::commit`] or [`Resource::rollback`] called, here or in another process with the same resource, and
 //! repeats that until it is done.
+//!
+//! Who has no database that keeps work back writes it in two steps ([`tcc`]), or writes how to undo it ([`saga`]).
+
+mod input;
+pub mod saga;
+pub mod tcc;
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,6 +21,8 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::Xid;
+
+pub use input::CallError;
 
 /// A future of a trait that is used as an object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,7 +1,11 @@
 //! Starting tasks that end with the value that started them.
 
 use std::future::Future;
+#[cfg(any(feature = "native", feature = "seata"))]
+use std::time::Duration;
 
+#[cfg(any(feature = "native", feature = "seata"))]
+use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 /// A task that is cancelled when this is dropped.
@@ -19,5 +23,14 @@ impl Task {
 impl Drop for Task {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+/// Starts `future` for somebody who is being dropped and cannot wait: it goes on alone, but not longer than `limit`. Where there is no
+/// runtime (any more), nothing happens.
+#[cfg(any(feature = "native", feature = "seata"))]
+pub(crate) fn last_will(limit: Duration, future: impl Future<Output = ()> + Send + 'static) {
+    if let Ok(runtime) = Handle::try_current() {
+        drop(runtime.spawn(tokio::time::timeout(limit, future)));
     }
 }

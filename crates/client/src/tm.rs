@@ -1,6 +1,20 @@
 //! Transaction managers: who begins global transactions and decides them.
+//!
+//! [`global_tx`] does both around a piece of work: commit when it succeeds, rollback when it fails, panics, or is dropped half-way.
+//! [`Options`] says more, above all what happens when there is a transaction already ([`Propagation`]). [`GlobalTx`] is for
+//! those who decide by hand.
+
+mod global;
+mod propagation;
+mod run;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
+
+pub use global::{CommitError, GlobalTx};
+pub use propagation::Propagation;
+pub use run::{Options, Tx, TxError, global_tx, suspend};
 
 use thiserror::Error;
 

@@ -1,0 +1,205 @@
+//! Work in a global transaction.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::global::{CommitError, GlobalTx};
+use super::propagation::{Course, Propagation};
+use super::{Backend, Error, Status};
+use crate::Xid;
+use crate::context::{self, Context};
+
+/// Seata's default.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Why work in a global transaction has no result. Whoever has one (`Ok`) knows that the transaction is committed, or, if it was
+/// begun by somebody else, that this part of it is done.
+#[derive(Clone, Debug, thiserror::Error)]
+#[must_use]
+#[non_exhaustive]
+pub enum TxError<E> {
+    /// Nothing was begun, and the work has not run.
+    #[error("no transaction was begun: {0}")]
+    NotBegun(#[source] Error),
+    /// There is a transaction and must be none, or the reverse. The work has not run.
+    #[error("{0:?} does not allow for this: {1:?} is the transaction that is there")]
+    Misplaced(Propagation, Option<Xid>),
+    /// The work failed, and its transaction is rolled back.
+    #[error("rolled back: {error}")]
+    RolledBack {
+        /// The transaction.
+        xid: Xid,
+        /// What the work failed with.
+        error: E,
+    },
+    /// The work failed, and the coordinator could not be told, or knows better ([`Error::Otherwise`]). Unless somebody else has decided, its
+    /// time-out rolls it back.
+    #[error("to be rolled back: {error} (and {cause})")]
+    NotRolledBack {
+        /// The transaction.
+        xid: Xid,
+        /// What the work failed with.
+        error: E,
+        /// Why it is not known to be rolled back.
+        cause: Error,
+    },
+    /// The work failed that took part in the transaction of somebody else, who decides what becomes of it; or worked without one.
+    #[error("{error}")]
+    Failed {
+        /// The transaction.
+        xid: Option<Xid>,
+        /// What the work failed with.
+        error: E,
+    },
+    /// The work was done, and is undone: the time-out was faster, or somebody else has decided.
+    #[error("{xid} has not committed: it was decided otherwise ({status:?})")]
+    Undone {
+        /// The transaction.
+        xid: Xid,
+        /// How it stands.
+        status: Status,
+    },
+    /// The work was done. Nobody knows whether the commit has arrived.
+    #[error("nobody knows whether {xid} has committed: {cause}")]
+    InDoubt {
+        /// The transaction. Ask how it stands.
+        xid: Xid,
+        /// Why nobody knows.
+        #[source]
+        cause: Error,
+    },
+}
+
+impl<E> TxError<E> {
+    /// What the work itself failed with, if it did.
+    pub fn into_work(self) -> Option<E> {
+        match self {
+            Self::RolledBack { error, .. }
+            | Self::NotRolledBack { error, .. }
+            | Self::Failed { error, .. } => Some(error),
+            Self::NotBegun(_) | Self::Misplaced(..) | Self::Undone { .. } | Self::InDoubt { .. } => None,
+        }
+    }
+}
+
+/// What work knows of the transaction that it runs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tx {
+    xid: Option<Xid>,
+    is_ours: bool,
+}
+
+impl Tx {
+    pub(super) const fn of(xid: Option<Xid>, is_ours: bool) -> Self {
+        Self { xid, is_ours }
+    }
+
+    /// The transaction; none if the work does without.
+    pub const fn xid(&self) -> Option<&Xid> {
+        self.xid.as_ref()
+    }
+
+    /// Whether it was begun for this work, and is decided when it ends.
+    pub const fn is_ours(&self) -> bool {
+        self.is_ours
+    }
+
+    /// Takes the transaction along: runs `future` with it in the context, on whatever task. (What a task spawns has no context.)
+    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        context::scope(Context { xid: self.xid.clone(), ..context::current() }, future)
+    }
+}
+
+/// Runs `future` outside of the transaction that is in the context; after it the transaction is there again.
+pub fn suspend<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    context::scope(Context { xid: None, ..context::current() }, future)
+}
+
+/// How work is to run in a transaction.
+#[derive(Clone, Debug)]
+pub struct Options {
+    name: String,
+    timeout: Duration,
+    propagation: Propagation,
+}
+
+impl Options {
+    /// [`Propagation::Required`], 60 seconds. The name is for people.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), timeout: TIMEOUT, propagation: Propagation::default() }
+    }
+
+    /// Rolled back if it is not decided after so long.
+    #[must_use]
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// What happens when there is a transaction already.
+    #[must_use]
+    pub const fn propagation(mut self, propagation: Propagation) -> Self {
+        self.propagation = propagation;
+        self
+    }
+
+    /// Runs `work`. If a transaction is begun for it, it is in the context meanwhile; it is committed when the work returns `Ok`, and rolled
+    /// back when it returns `Err`, panics, or is dropped.
+    ///
+    /// # Errors
+    /// See [`TxError`]: only one of them leaves open what has happened.
+    pub async fn run<B, T, E, W>(&self, backend: &Arc<B>, work: W) -> Result<T, TxError<E>>
+    where
+        B: Backend + ?Sized + 'static,
+        W: AsyncFnOnce(Tx) -> Result<T, E>,
+    {
+        let outer = context::current().xid;
+        let failed = |xid| |error| TxError::Failed { xid, error };
+        match self.propagation.course(outer.is_some()) {
+            Course::Begin => self.run_in_new(backend, work).await,
+            Course::Join => {
+                tracing::debug!(xid = ?outer, name = self.name, "joins a global transaction");
+                work(Tx::of(outer.clone(), false)).await.map_err(failed(outer))
+            }
+            Course::Without => suspend(work(Tx::of(None, false))).await.map_err(failed(None)),
+            Course::Refuse => Err(TxError::Misplaced(self.propagation, outer)),
+        }
+    }
+
+    async fn run_in_new<B, T, E, W>(&self, backend: &Arc<B>, work: W) -> Result<T, TxError<E>>
+    where
+        B: Backend + ?Sized + 'static,
+        W: AsyncFnOnce(Tx) -> Result<T, E>,
+    {
+        let tx = GlobalTx::begin(backend, &self.name, self.timeout).await.map_err(TxError::NotBegun)?;
+        let xid = tx.xid().clone();
+        match tx.scope(work(Tx::of(Some(xid.clone()), true))).await {
+            Ok(value) => match tx.commit().await {
+                Ok(()) => Ok(value),
+                Err(CommitError::Otherwise(status)) => Err(TxError::Undone { xid, status }),
+                Err(CommitError::InDoubt(cause)) => Err(TxError::InDoubt { xid, cause }),
+            },
+            Err(error) => match tx.rollback().await {
+                Ok(()) => Err(TxError::RolledBack { xid, error }),
+                Err(cause) => Err(TxError::NotRolledBack { xid, error, cause }),
+            },
+        }
+    }
+}
+
+/// Runs `work` in a global transaction: in the one of the context if there is one, else in a new one that is rolled back if it is not decided
+/// within `timeout`. See [`Options::run`].
+///
+/// # Errors
+/// See [`TxError`].
+pub async fn global_tx<B, T, E>(
+    backend: &Arc<B>,
+    name: &str,
+    timeout: Duration,
+    work: impl AsyncFnOnce(Tx) -> Result<T, E>,
+) -> Result<T, TxError<E>>
+where
+    B: Backend + ?Sized + 'static,
+{
+    Options::new(name).timeout(timeout).run(backend, work).await
+}
