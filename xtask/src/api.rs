@@ -17,7 +17,7 @@ const PUBLISHED: &[(&str, &str)] =
 /// # Errors
 /// A crate does not build, or a file cannot be written.
 pub(crate) fn write(root: &Path) -> Outcome {
-    PUBLISHED.iter().try_for_each(|(package, path)| codegen::save(root, path, &list(root, package)?))
+    PUBLISHED.iter().try_for_each(|(package, path)| codegen::save(root, path, list(root, package)?))
 }
 
 /// # Errors

@@ -17,18 +17,18 @@ pub(crate) fn write(root: &Path) -> Outcome {
     // The protocols first: the binary may need them to build.
     for proto in protobuf::ALL {
         for (path, text) in protobuf::generate(root, proto)? {
-            save(root, path, &text)?;
+            save(root, path, text)?;
         }
     }
     for (path, arguments) in PRINTED {
-        save(root, path, &print(root, arguments)?)?;
+        save(root, path, print(root, arguments)?)?;
     }
     Ok(())
 }
 
 /// Writes a generated file, and says so.
-pub(crate) fn save(root: &Path, path: &str, text: &str) -> Outcome {
-    std::fs::write(root.join(path), text).map_err(|error| format!("cannot write {path}: {error}"))?;
+pub(crate) fn save(root: &Path, path: &str, content: impl AsRef<[u8]>) -> Outcome {
+    std::fs::write(root.join(path), content).map_err(|error| format!("cannot write {path}: {error}"))?;
     println!("wrote {path}");
     Ok(())
 }
@@ -36,9 +36,9 @@ pub(crate) fn save(root: &Path, path: &str, text: &str) -> Outcome {
 /// The generated files that differ from what would be written now, with a sentence each.
 pub(crate) fn stale(root: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    let mut check = |path: &str, source: &str, text: Outcome<String>| match text {
+    let mut check = |path: &str, source: &str, content: Outcome<Vec<u8>>| match content {
         Err(error) => found.push((PathBuf::from(path), error)),
-        Ok(text) if std::fs::read_to_string(root.join(path)).is_ok_and(|found| found == text) => {}
+        Ok(content) if std::fs::read(root.join(path)).is_ok_and(|found| found == content) => {}
         Ok(_) => found.push((path.into(), format!("differs from {source}: run `cargo xtask codegen`"))),
     };
     for proto in protobuf::ALL {
@@ -48,7 +48,11 @@ pub(crate) fn stale(root: &Path) -> Vec<(PathBuf, String)> {
         }
     }
     for (path, arguments) in PRINTED {
-        check(path, &format!("`synod {}`", arguments.join(" ")), print(root, arguments));
+        check(
+            path,
+            &format!("`synod {}`", arguments.join(" ")),
+            print(root, arguments).map(String::into_bytes),
+        );
     }
     found
 }

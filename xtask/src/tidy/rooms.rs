@@ -102,7 +102,15 @@ const ROOMS: &[Room] = &[
     Room {
         package: "xtask",
         rooms: &[],
-        others: Some(&["prost-build", "protox", "public-api", "serde_json", "toml", "tonic-prost-build"]),
+        others: Some(&[
+            "prost",
+            "prost-build",
+            "protox",
+            "public-api",
+            "serde_json",
+            "toml",
+            "tonic-prost-build",
+        ]),
         never: ASYNC,
     },
 ];

@@ -15,6 +15,7 @@ use tower::Service;
 use super::body::{self, BodyError, BodyLimits};
 use super::{Body, Unanswered, unanswered};
 
+pub(crate) mod reflection;
 #[cfg(test)]
 mod tests;
 

@@ -3,6 +3,7 @@
 mod client;
 mod dtm;
 mod messages;
+mod reflection;
 mod refusals;
 mod transactions;
 

@@ -19,6 +19,9 @@ use crate::net::{self, Body};
 use crate::node::Node;
 use crate::txn::Coordinator;
 
+/// What the service looks like.
+const DESCRIPTIONS: net::grpc::reflection::Descriptions = &[include_bytes!("dtmgimp.bin")];
+
 /// The node as its dtm listener for gRPC sees it.
 #[derive(Clone, Debug)]
 pub struct GrpcFront {
@@ -35,6 +38,10 @@ impl GrpcFront {
 
 impl net::Handler for GrpcFront {
     async fn handle(&self, request: http::Request<Incoming>, _peer: SocketAddr) -> http::Response<Body> {
+        let request = match net::grpc::reflection::answer(DESCRIPTIONS, request).await {
+            Ok(response) => return response,
+            Err(request) => request,
+        };
         let limits = self.body_limits;
         let service = DtmServer::new(self.clone()).max_decoding_message_size(limits.bytes_max);
         net::grpc::answer(service, request, limits).await

@@ -52,6 +52,10 @@ const SERVICES: [&str; 4] = [
     topics_server::SERVICE_NAME,
 ];
 
+/// What they look like, and the probes' service.
+const DESCRIPTIONS: net::grpc::reflection::Descriptions =
+    &[include_bytes!("grpc/transactions.bin"), include_bytes!("grpc/health.bin")];
+
 /// The node as its gRPC listener sees it.
 #[derive(Clone, Debug)]
 pub struct GrpcFront {
@@ -65,6 +69,10 @@ impl net::Handler for GrpcFront {
         let limits = self.node.body_limits;
         let max = limits.bytes_max;
         let front = self.clone();
+        let request = match net::grpc::reflection::answer(DESCRIPTIONS, request).await {
+            Ok(response) => return response,
+            Err(request) => request,
+        };
         let service = request.uri().path().split('/').nth(1).unwrap_or_default();
         let response = match service {
             transactions_server::SERVICE_NAME => {

@@ -8,6 +8,7 @@ use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use prost::Message;
+use tokio::sync::mpsc;
 use tonic::client::Grpc;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
@@ -74,6 +75,27 @@ impl Client {
         let path: PathAndQuery = format!("/{service}/{method}").parse().unwrap();
         let mut grpc = self.grpc().await;
         grpc.server_streaming(Request::new(request), path, ProstCodec::<Q, R>::default())
+            .await
+            .map(Response::into_inner)
+    }
+
+    /// A call in which both sides take turns.
+    pub(crate) async fn converse<Q, R>(
+        &self,
+        service: &str,
+        method: &str,
+        requests: mpsc::Receiver<Q>,
+    ) -> Result<Streaming<R>, Status>
+    where
+        Q: Message + 'static,
+        R: Message + Default + 'static,
+    {
+        let path: PathAndQuery = format!("/{service}/{method}").parse().unwrap();
+        let requests = futures_util::stream::unfold(requests, async |mut requests| {
+            requests.recv().await.map(|request| (request, requests))
+        });
+        let mut grpc = self.grpc().await;
+        grpc.streaming(Request::new(requests), path, ProstCodec::<Q, R>::default())
             .await
             .map(Response::into_inner)
     }
