@@ -20,10 +20,11 @@ const ROLLBACK: Duration = Duration::from_secs(5);
 #[must_use]
 #[non_exhaustive]
 pub enum CommitError {
-    /// It has not committed: rolled back by its time-out, or somebody has decided or stopped it. Its work is undone.
+    /// It has not committed, and its work is undone: by its time-out, or somebody has decided so.
     #[error("not committed: it was decided otherwise ({0:?})")]
     Otherwise(Status),
-    /// Nobody knows (yet) whether it has committed. [`Backend::status`] tells once the coordinator can be asked.
+    /// Nobody knows (yet) whether it has committed. [`Backend::status`] tells once the coordinator can be asked; or a person has to, if it
+    /// was stopped by one.
     #[error("nobody knows whether it has committed: {0}")]
     InDoubt(#[source] Error),
 }
@@ -93,10 +94,10 @@ impl<B: Backend + ?Sized + 'static> GlobalTx<B> {
         self.is_decided = true;
         let result = match self.decide(Way::Commit, self.deadline).await {
             Ok(Status::Committing | Status::Committed) => Ok(()),
-            Ok(status @ (Status::Active | Status::Unknown)) => {
-                Err(CommitError::InDoubt(Error::Refused(format!("it stands as {status:?}"))))
-            }
-            Ok(status) | Err(Error::Otherwise(status)) => Err(CommitError::Otherwise(status)),
+            Ok(status) | Err(Error::Otherwise(status)) => match status {
+                Status::RollingBack | Status::RolledBack => Err(CommitError::Otherwise(status)),
+                _ => Err(CommitError::InDoubt(Error::Otherwise(status))),
+            },
             Err(error) => Err(CommitError::InDoubt(error)),
         };
         match &result {

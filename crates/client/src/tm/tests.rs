@@ -134,12 +134,13 @@ async fn only_a_decided_commit_is_a_success() {
         (Ok(Committed), "done"),
         (Ok(RollingBack), "undone"),
         (Ok(RolledBack), "undone"),
-        (Ok(NeedsAttention), "undone"),
+        (Ok(NeedsAttention), "in doubt"),
         (Ok(Active), "in doubt"),
         (Ok(Unknown), "in doubt"),
         (otherwise(RollingBack), "undone"),
         (otherwise(RolledBack), "undone"),
-        (otherwise(NeedsAttention), "undone"),
+        (otherwise(NeedsAttention), "in doubt"),
+        (otherwise(Unknown), "in doubt"),
         (refused(), "in doubt"),
     ] {
         let fake = Fake::deciding([answer.clone()]);
