@@ -22,9 +22,11 @@ impl Xid {
     /// Reads an id.
     ///
     /// # Errors
-    /// It is not of the form `host:port:number`, or longer than 128 bytes.
+    /// It is not of the form `host:port:number`, longer than 128 bytes, or not of visible ASCII.
     pub fn parse(text: &str) -> Result<Self, BadXid> {
-        if text.len() <= BYTES_MAX && synod_base::xid::Xid::parse(text).is_some() {
+        // It goes into headers: nothing but visible ASCII.
+        let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if text.len() <= BYTES_MAX && is_visible && synod_base::xid::Xid::parse(text).is_some() {
             return Ok(Self(text.into()));
         }
         Err(BadXid(text.chars().take(BYTES_MAX).collect()))
@@ -69,7 +71,18 @@ mod tests {
     fn ids_have_an_address_and_a_number() {
         let xid = Xid::parse("127.0.0.1:8091:42").unwrap();
         assert_eq!((xid.address(), xid.as_str()), ("127.0.0.1:8091", "127.0.0.1:8091:42"));
-        for bad in ["", "42", "a:42", "a:b:42", "a:1:", "a:1:-1", &format!("{}:1:42", "a".repeat(200))] {
+        for bad in [
+            "",
+            "42",
+            "a:42",
+            "a:b:42",
+            "a:1:",
+            "a:1:-1",
+            "a\r\n:1:2",
+            "ä:1:2",
+            "a b:1:2",
+            &format!("{}:1:42", "a".repeat(200)),
+        ] {
             assert!(Xid::parse(bad).is_err(), "{bad}");
         }
     }

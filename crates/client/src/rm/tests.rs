@@ -117,7 +117,7 @@ impl Step for Diary {
 async fn inside<F: Future>(work: F) -> F::Output {
     let xid = Some(Xid::parse("h:1:2").unwrap());
     let deadline = Some(crate::clock::now() + Duration::from_secs(1));
-    context::scope(Context { xid, deadline }, work).await
+    context::scope(Context { xid, deadline, ..Context::default() }, work).await
 }
 
 #[tokio::test]

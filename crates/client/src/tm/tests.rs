@@ -229,7 +229,7 @@ async fn every_propagation() {
         for result in [Ok(5), Err("no")] {
             let case = format!("{propagation:?}, outer {outer}, {result:?}");
             let fake = Arc::new(Fake::default());
-            let context = Context { xid: outer.then(|| xid(99)), deadline: None };
+            let context = Context::default().with_xid(outer.then(|| xid(99)));
             let mut ran = None;
             let all = async {
                 let options = Options::new(NAME).timeout(TIMEOUT).propagation(propagation);
