@@ -26,6 +26,9 @@ impl Xid {
         (number != 0 && number >> 63 == 0).then_some(Self(number))
     }
 
+    /// The least there is.
+    pub const FIRST: Self = Self(1);
+
     /// The greatest there is. Ids are given out from below: nobody has it.
     pub const LAST: Self = Self(u64::MAX >> 1);
 

@@ -26,6 +26,7 @@ use synod_base::time::Now;
 use synod_base::xid::Xid;
 
 use self::gate::{Gate, Heard};
+use self::hurry::Failed;
 use self::task::Task;
 use super::command::{Command, Report};
 use super::mode::{CallResult, Errand, Next, Overdue, Verdict};
@@ -59,6 +60,7 @@ pub struct Driver {
     timers: BTreeSet<(u64, Xid)>,
     flights: HashMap<CallId, Flight, Keyed>,
     troubled: BTreeSet<Xid>,
+    failed: Failed,
     gate: Gate,
     /// Who has acknowledgements proposed, and until when they should be applied.
     unapplied: VecDeque<(u64, Xid)>,
@@ -76,6 +78,7 @@ impl Driver {
             timers: BTreeSet::new(),
             flights: HashMap::with_hasher(Keyed(seed)),
             troubled: BTreeSet::new(),
+            failed: Failed::default(),
             gate: Gate::new(settings.gate, Keyed(seed)),
             unapplied: VecDeque::new(),
             last_call: 0,
@@ -169,6 +172,7 @@ impl Driver {
             self.timers.remove(&(due, xid));
         }
         self.troubled.remove(&xid);
+        self.failed.forget(xid, task.failed_at);
         self.gate.leave(task.places, now.mono_ms);
         for (_, call) in task.flights {
             if let Some(flight) = self.flights.get_mut(&call) {
@@ -266,9 +270,12 @@ impl Driver {
             false => Heard::Silence,
         };
         self.gate.release(&flight.destination, heard, now.mono_ms);
-        let Flight { xid, errand, since, .. } = flight;
+        let Flight { xid, errand, since, destination, .. } = flight;
         if let Some(task) = self.tasks.get_mut(&xid) {
             task.flights.retain(|(_, other)| *other != call);
+            if result != CallResult::Done {
+                self.failed.note(xid, task, destination);
+            }
             task.note(Attempt::new(errand, since, now, &result));
             self.verdict(xid, errand, result, now, effects);
         }

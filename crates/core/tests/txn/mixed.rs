@@ -269,6 +269,24 @@ fn who_is_back_is_called_at_once() {
     assert!(rig.made[before..].iter().all(|made| made.at >= 10_100));
 }
 
+/// Where calls have failed is remembered for as long as somebody could be called there again.
+#[test]
+fn who_is_over_is_not_looked_for_any_more() {
+    let kept = |rig: &Rig| !format!("{:?}", rig.driver).contains("failed: Failed({})");
+    let mut rig = Rig::plain(|_, now| if now < 5_000 { failed() } else { done() });
+    for number in 1..=3 {
+        for command in mixed(number, [nth_step(0), nth_step(1)]) {
+            rig.apply(&command).unwrap();
+        }
+        rig.apply(&decide(number, Way::Forward)).unwrap();
+    }
+    rig.run(2_000);
+    assert!(kept(&rig));
+    rig.apply(&stop(1)).unwrap();
+    rig.run(60_000);
+    assert_eq!((rig.ended.len(), kept(&rig)), (3, false));
+}
+
 #[test]
 fn an_overdue_transaction_frees_its_rows_one_branch_after_the_other() {
     let mut rig = Rig::plain(|_, _| done_after(1_000));

@@ -199,6 +199,11 @@ impl Gate {
         }
     }
 
+    /// Whether a call there is under way.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        self.destinations.get(name).is_some_and(|destination| destination.flights > 0)
+    }
+
     /// A destination that is left alone may be tried at once, by this transaction.
     pub(super) fn open(&mut self, name: &str, xid: Xid, now_mono: u64) {
         let Some((key, _)) = self.destinations.get_key_value(name) else { return };

@@ -71,7 +71,9 @@ pub(super) struct Task {
     pub(super) txn: Arc<Txn>,
     acknowledged: SmallVec<[Acknowledged; 2]>,
     pub(super) flights: SmallVec<[(Errand, CallId); 4]>,
-    pub(super) pauses: SmallVec<[Pause; 1]>,
+    pub(super) pauses: Vec<Pause>,
+    /// Where calls have failed, as [`super::hurry::Failed`] has it.
+    pub(super) failed_at: Vec<Arc<str>>,
     pub(super) attempts: Vec<Attempt>,
     /// A proposal is under way that decides how it goes on, made when it stood like this.
     pub(super) deciding: Option<Status>,
@@ -94,7 +96,8 @@ impl Task {
             txn,
             acknowledged: SmallVec::new(),
             flights: SmallVec::new(),
-            pauses: SmallVec::new(),
+            pauses: Vec::new(),
+            failed_at: Vec::new(),
             attempts: Vec::new(),
             deciding: None,
             held_until: 0,
