@@ -38,12 +38,21 @@ impl SeataServer {
     #[track_caller]
     pub fn start() -> Self {
         if std::env::var_os("SEATA_SERVER").is_some_and(|server| server == "real") {
-            let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-            let home = tempfile::tempdir().expect("a directory can be made");
-            Self::Real(RealServer::start(address, home))
+            Self::real()
         } else {
             Self::Synod(Synod::start(&["registry.self.register=false", "face.seata.listen=127.0.0.1:0"]))
         }
+    }
+
+    /// Starts Seata's own, whatever the environment asks for.
+    ///
+    /// # Panics
+    /// It does not serve in time.
+    #[track_caller]
+    pub fn real() -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let home = tempfile::tempdir().expect("a directory can be made");
+        Self::Real(RealServer::start(address, home))
     }
 
     /// Where clients reach it.
