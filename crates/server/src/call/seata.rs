@@ -7,6 +7,7 @@
 
 mod address;
 mod directory;
+mod terms;
 mod verdict;
 
 use std::collections::HashMap;
@@ -23,7 +24,8 @@ use super::errand::Task;
 use super::native::Verdict;
 
 pub use self::address::{Address, destination};
-pub use self::directory::{ChannelId, Role, Shown, TooMany};
+pub use self::directory::{ChannelId, TooMany};
+pub(crate) use self::terms::{Initiator, Progress, done, status};
 
 /// Messages that wait for a connection to take them; one more is a call that failed.
 const QUEUE_MAX: usize = 1_024;
@@ -98,11 +100,6 @@ impl Channels {
         (Seat { channels: self.clone(), id }, queue)
     }
 
-    /// All connections.
-    pub fn list(&self) -> Vec<Shown> {
-        self.with(|inner| inner.directory.iter().collect())
-    }
-
     /// Calls that were made and not answered yet.
     pub fn awaited_len(&self) -> usize {
         self.with(|inner| inner.awaited.len())
@@ -173,17 +170,12 @@ impl Drop for Call {
 }
 
 impl Seat {
-    /// An initiator registers.
-    pub fn register_tm(&self, role: Role) {
-        self.channels.with(|inner| inner.directory.register_tm(self.id, role));
-    }
-
-    /// A participant registers. Returns the resources that are new on this connection.
+    /// A participant of `application` registers. Returns the resources that are new on this connection.
     ///
     /// # Errors
     /// There are too many.
-    pub fn register_rm(&self, role: Role, resource_ids: &str) -> Result<Vec<Arc<str>>, TooMany> {
-        self.channels.with(|inner| inner.directory.register_rm(self.id, role, each(resource_ids)))
+    pub fn register_rm(&self, application: &str, resource_ids: &str) -> Result<Vec<Arc<str>>, TooMany> {
+        self.channels.with(|inner| inner.directory.register_rm(self.id, application, each(resource_ids)))
     }
 
     /// A participant takes resources back.

@@ -85,6 +85,17 @@ impl Line {
         self.write(&output).await;
     }
 
+    /// Sends a ping, and waits for the pong, which has to be the next frame.
+    pub(crate) async fn ping(&mut self) {
+        self.last_id += 1;
+        let mut output = BytesMut::new();
+        let ping = Header { version: 1, kind: Kind::Ping, codec: 1, compressor: 0, id: self.last_id };
+        seata::write_heartbeat(ping, &mut output);
+        self.write(&output).await;
+        let pong = self.frame().await.expect("the connection lives").header;
+        assert_eq!((pong.kind, pong.id), (Kind::Pong, self.last_id));
+    }
+
     /// The next frame; none when the connection was closed.
     pub(crate) async fn frame(&mut self) -> Option<Frame> {
         loop {

@@ -11,6 +11,7 @@ mod faces;
 mod participant;
 mod sagas;
 mod transactions;
+mod trouble;
 
 use std::net::SocketAddr;
 use std::path::Path;

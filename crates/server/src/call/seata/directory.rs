@@ -15,38 +15,14 @@ const RESOURCES_MAX: usize = 10_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChannelId(u64);
 
-/// Who a client says it is, in one of its roles. seata-go plays both on one connection, with two versions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Role {
-    /// The application's name.
-    pub application: Box<str>,
-    /// Its group of servers.
-    pub group: Box<str>,
-    /// Its library's version, as it puts it.
-    pub version: Box<str>,
-}
-
 /// A connection. `L` is what leads to it.
 #[derive(Debug)]
 pub(super) struct Channel<L> {
     pub(super) link: L,
     peer: SocketAddr,
-    tm: Option<Role>,
-    rm: Option<Role>,
+    /// The name of the application whose participant it is.
+    application: Option<Box<str>>,
     resources: BTreeSet<Arc<str>>,
-}
-
-/// What is shown of a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
-    /// Its other end.
-    pub peer: SocketAddr,
-    /// Its role as initiator.
-    pub tm: Option<Role>,
-    /// Its role as participant.
-    pub rm: Option<Role>,
-    /// What it is the participant of.
-    pub resources: Vec<Arc<str>>,
 }
 
 /// A connection has more resources than can be kept.
@@ -73,22 +49,15 @@ impl<L> Directory<L> {
     pub(super) fn enter(&mut self, peer: SocketAddr, link: L) -> ChannelId {
         self.last += 1;
         let id = ChannelId(self.last);
-        self.channels.insert(id, Channel { link, peer, tm: None, rm: None, resources: BTreeSet::new() });
+        self.channels.insert(id, Channel { link, peer, application: None, resources: BTreeSet::new() });
         id
     }
 
-    /// It is an initiator.
-    pub(super) fn register_tm(&mut self, id: ChannelId, role: Role) {
-        if let Some(channel) = self.channels.get_mut(&id) {
-            channel.tm = Some(role);
-        }
-    }
-
-    /// It is the participant of these resources, beside those it told before. Returns those that are new for it.
+    /// It is the participant of these resources for an application, beside those it told before. Returns those that are new for it.
     pub(super) fn register_rm<'a>(
         &mut self,
         id: ChannelId,
-        role: Role,
+        application: &str,
         resources: impl Iterator<Item = &'a str>,
     ) -> Result<Vec<Arc<str>>, TooMany> {
         let Some(channel) = self.channels.get_mut(&id) else { return Ok(Vec::new()) };
@@ -99,7 +68,7 @@ impl<L> Directory<L> {
                 return Err(TooMany);
             }
         }
-        channel.rm = Some(role);
+        channel.application = Some(application.into());
         channel.resources.extend(new.iter().cloned());
         for resource in &new {
             self.by_resource.entry(Arc::clone(resource)).or_default().insert(id);
@@ -138,7 +107,7 @@ impl<L> Directory<L> {
         let any = matches!(address.branch_type, BranchType::At | BranchType::Saga);
         let rank = |id: &ChannelId| {
             let channel = self.channels.get(id)?;
-            let is_same = channel.rm.as_ref().is_some_and(|role| role.application == address.application);
+            let is_same = channel.application.as_ref() == Some(&address.application);
             let rank = match () {
                 () if is_same && channel.peer == address.client => 3,
                 () if is_same && channel.peer.ip() == address.client.ip() => 2,
@@ -157,16 +126,6 @@ impl<L> Directory<L> {
             channels.last().map(|channel| (Arc::clone(resource), *channel))
         })
     }
-
-    /// All connections.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Shown> + '_ {
-        self.channels.values().map(|channel| Shown {
-            peer: channel.peer,
-            tm: channel.tm.clone(),
-            rm: channel.rm.clone(),
-            resources: channel.resources.iter().cloned().collect(),
-        })
-    }
 }
 
 fn forget(by_resource: &mut HashMap<Arc<str>, BTreeSet<ChannelId>>, resource: &str, id: ChannelId) {
@@ -182,10 +141,6 @@ fn forget(by_resource: &mut HashMap<Arc<str>, BTreeSet<ChannelId>>, resource: &s
 mod tests {
     use super::*;
 
-    fn role(application: &str) -> Role {
-        Role { application: application.into(), group: "g".into(), version: "2.3.0".into() }
-    }
-
     fn address(branch_type: BranchType) -> Address {
         Address {
             resource: "r".into(),
@@ -199,7 +154,7 @@ mod tests {
     /// Connects a participant.
     fn rm(directory: &mut Directory<()>, application: &str, peer: &str, resources: &[&str]) -> ChannelId {
         let id = directory.enter(peer.parse().unwrap(), ());
-        directory.register_rm(id, role(application), resources.iter().copied()).unwrap();
+        directory.register_rm(id, application, resources.iter().copied()).unwrap();
         id
     }
 
@@ -238,7 +193,7 @@ mod tests {
         let mut all = Directory::default();
         let id = all.enter("10.0.0.1:5".parse().unwrap(), ());
         let register = |all: &mut Directory<()>, resources: &[&str]| {
-            let new = all.register_rm(id, role("a"), resources.iter().copied()).unwrap();
+            let new = all.register_rm(id, "a", resources.iter().copied()).unwrap();
             new.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         assert_eq!(register(&mut all, &["r", "s", "r"]), ["r", "s"]);
@@ -247,10 +202,7 @@ mod tests {
         all.unregister_rm(id, ["r", "unknown"].into_iter());
         assert_eq!(all.choose(&address(BranchType::Tcc)), None);
         assert_eq!(register(&mut all, &["r"]), ["r"]);
-        all.register_tm(id, role("a"));
-        let shown: Vec<Shown> = all.iter().collect();
-        assert_eq!(shown.len(), 1);
-        assert!(shown[0].tm.is_some() && shown[0].rm.is_some() && shown[0].resources.len() == 3);
+        assert_eq!(all.channels[&id].resources.len(), 3);
         assert_eq!(all.leave(id), Some(()));
         assert_eq!(all.leave(id), None);
         assert!(all.by_resource.is_empty(), "nothing is left behind");
@@ -261,10 +213,10 @@ mod tests {
         let mut all = Directory::default();
         let id = all.enter("10.0.0.1:5".parse().unwrap(), ());
         let many: Vec<String> = (0..=RESOURCES_MAX).map(|number| number.to_string()).collect();
-        assert_eq!(all.register_rm(id, role("a"), many.iter().map(String::as_str)), Err(TooMany));
+        assert_eq!(all.register_rm(id, "a", many.iter().map(String::as_str)), Err(TooMany));
         let some = many[1..].iter().map(String::as_str);
-        assert_eq!(all.register_rm(id, role("a"), some).unwrap().len(), RESOURCES_MAX);
-        assert_eq!(all.register_rm(id, role("a"), ["0"].into_iter()), Err(TooMany));
-        assert!(all.register_rm(id, role("a"), ["1"].into_iter()).unwrap().is_empty());
+        assert_eq!(all.register_rm(id, "a", some).unwrap().len(), RESOURCES_MAX);
+        assert_eq!(all.register_rm(id, "a", ["0"].into_iter()), Err(TooMany));
+        assert!(all.register_rm(id, "a", ["1"].into_iter()).unwrap().is_empty());
     }
 }

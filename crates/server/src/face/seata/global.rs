@@ -15,8 +15,8 @@ use synod_wire::seata::{
 };
 use tokio::time::sleep;
 
-use super::map::{self, Progress};
-use super::{Asker, Inner, No, saga};
+use super::{Asker, Inner, No, map, saga};
+use crate::call::seata::{Progress, done, status};
 use crate::txn::details::Detail;
 use crate::txn::{Failure, Known, Seen, Wait};
 
@@ -85,7 +85,7 @@ impl Inner {
                 let view = self.coordinator.view(xid).await;
                 let progress = if view.pauses.is_empty() { Progress::Smooth } else { Progress::Pausing };
                 // What its initiator was told before the last acknowledgements are durable holds here too.
-                Ok(map::status(view.txn.as_deref().unwrap_or(&txn), progress))
+                Ok(status(view.txn.as_deref().unwrap_or(&txn), progress))
             }
             Known::Ended(_, end, detail) => Ok(past(end, detail.as_deref())),
             Known::Forgotten | Known::Unknown => self.finished().await,
@@ -134,19 +134,19 @@ impl Inner {
                 Known::Forgotten | Known::Unknown => return self.finished().await,
             };
             if txn.is_refused() {
-                return Ok(map::status(&txn, Progress::Refused));
+                return Ok(status(&txn, Progress::Refused));
             }
             if txn.is_told(way) {
-                return Ok(map::done(way, txn.timed_out()));
+                return Ok(done(way, txn.timed_out()));
             }
             let seen = tokio::select! {
                 seen = wait.next() => seen,
-                () = &mut patience => return Ok(map::status(&txn, Progress::Pausing)),
+                () = &mut patience => return Ok(status(&txn, Progress::Pausing)),
             };
             match seen {
-                Some(Seen::Through) => return Ok(map::done(way, txn.timed_out())),
+                Some(Seen::Through) => return Ok(done(way, txn.timed_out())),
                 // A refusal is told before the state shows it.
-                Some(Seen::Stalled(result)) => return Ok(map::status(&txn, Progress::after(&result))),
+                Some(Seen::Stalled(result)) => return Ok(status(&txn, Progress::after(&result))),
                 // How it ended, or why nothing more is told, is seen by looking.
                 Some(Seen::Ended(_)) | None => {}
             }
@@ -159,7 +159,7 @@ fn otherwise(way: Way, txn: &Txn) -> GlobalStatus {
     match way {
         Way::Forward if txn.timed_out() => GlobalStatus::TimeoutRollbacking,
         Way::Forward => GlobalStatus::Finished,
-        Way::Backward => map::status(txn, Progress::Smooth),
+        Way::Backward => status(txn, Progress::Smooth),
     }
 }
 
@@ -167,7 +167,7 @@ fn otherwise(way: Way, txn: &Txn) -> GlobalStatus {
 fn past(end: End, detail: Option<&Detail>) -> GlobalStatus {
     match end {
         End::Committed => GlobalStatus::Committed,
-        End::RolledBack => map::done(Way::Backward, detail.is_some_and(|detail| detail.txn.timed_out())),
+        End::RolledBack => done(Way::Backward, detail.is_some_and(|detail| detail.txn.timed_out())),
         End::Stopped => GlobalStatus::Finished,
     }
 }
@@ -179,7 +179,7 @@ fn ended(way: Way, end: End, detail: Option<&Detail>) -> GlobalStatus {
         (_, End::Committed) => GlobalStatus::Committed,
         (Way::Forward, End::RolledBack) if timed_out() => GlobalStatus::TimeoutRollbacked,
         (Way::Forward, End::RolledBack | End::Stopped) => GlobalStatus::Finished,
-        (Way::Backward, End::RolledBack) => map::done(way, timed_out()),
+        (Way::Backward, End::RolledBack) => done(way, timed_out()),
         // Some branches may not have been told.
         (Way::Backward, End::Stopped) => GlobalStatus::RollbackFailed,
     }

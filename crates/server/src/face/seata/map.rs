@@ -1,16 +1,15 @@
-//! Transactions, statuses and refusals, of the wire and of the core.
+//! Requests, branches and refusals, of the wire and of the core.
 
 use bytes::Bytes;
 use synod_base::xid::Xid;
-use synod_core::txn::mode::CallResult;
-use synod_core::txn::{Begin, Enrolment, Mode, Options, Protocol, Refusal, Rows, Status, Target, Txn, Way};
+use synod_core::txn::{Begin, Enrolment, Mode, Options, Protocol, Refusal, Rows, Target};
 use synod_wire::seata::{
     Answer, BranchRegister, BranchType, ExceptionCode, Failure, GlobalBegin, GlobalEndAnswer, GlobalStatus,
     Request,
 };
 
 use super::Asker;
-use crate::call::seata::Address;
+use crate::call::seata::{Address, Initiator};
 use crate::txn;
 
 /// No transaction: ids are given out from below.
@@ -60,27 +59,9 @@ pub(super) fn begin(from: &GlobalBegin, asker: &Asker) -> Begin {
         options: Options { timeout_ms, ..Options::default() },
         headers: Vec::new(),
         back_check: None,
-        note: Initiator::of(asker).note(),
+        note: Initiator { application: &asker.application, group: &asker.group }.note(),
         branches: Vec::new(),
         submit: false,
-    }
-}
-
-/// Who began a transaction, as it is kept with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Initiator {
-    pub(super) application: Box<str>,
-    pub(super) group: Box<str>,
-}
-
-impl Initiator {
-    fn of(asker: &Asker) -> Self {
-        Self { application: (*asker.application).into(), group: (*asker.group).into() }
-    }
-
-    /// One line each.
-    fn note(&self) -> Bytes {
-        Bytes::from(format!("{}\n{}", self.application, self.group))
     }
 }
 
@@ -116,67 +97,6 @@ pub(super) fn rows(from: &BranchRegister) -> Rows {
 /// `host:port` of `host:port:number`.
 fn xid_address(xid: &str) -> &str {
     xid.rsplit_once(':').map_or("", |(address, _)| address)
-}
-
-/// How phase two goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
-    /// Well.
-    Smooth,
-    /// A call has failed and is to be repeated.
-    Pausing,
-    /// A participant has refused for good.
-    Refused,
-}
-
-impl Progress {
-    /// As far as the state shows it, or else as somebody has been told.
-    pub(super) fn of(txn: &Txn, told: Self) -> Self {
-        if txn.is_refused() { Self::Refused } else { told }
-    }
-
-    /// What a call that came to nothing says.
-    pub(super) fn after(result: &CallResult) -> Self {
-        match result {
-            CallResult::Refused(_) => Self::Refused,
-            CallResult::Done | CallResult::Ongoing | CallResult::Failed(_) => Self::Pausing,
-        }
-    }
-}
-
-/// How an open transaction stands.
-pub(super) fn status(txn: &Txn, progress: Progress) -> GlobalStatus {
-    use Progress::{Pausing, Refused, Smooth};
-    match (txn.status, Progress::of(txn, progress)) {
-        (Status::Active, _) => GlobalStatus::Begin,
-        (Status::Committing, Refused) => GlobalStatus::CommitFailed,
-        // Nothing is left but to record it.
-        (Status::Committing, _) if txn.is_through(Way::Forward) => GlobalStatus::Committed,
-        (Status::RollingBack, Pausing | Smooth) if txn.is_through(Way::Backward) => {
-            done(Way::Backward, txn.timed_out())
-        }
-        (Status::Committing, _) if txn.is_told(Way::Forward) => GlobalStatus::AsyncCommitting,
-        (Status::Committing, Pausing) => GlobalStatus::CommitRetrying,
-        (Status::Committing, Smooth) => GlobalStatus::Committing,
-        (Status::RollingBack, progress) => match (txn.timed_out(), progress) {
-            (false, Refused) => GlobalStatus::RollbackFailed,
-            (true, Refused) => GlobalStatus::TimeoutRollbackFailed,
-            (false, Smooth) => GlobalStatus::Rollbacking,
-            (false, Pausing) => GlobalStatus::RollbackRetrying,
-            (true, Smooth) => GlobalStatus::TimeoutRollbacking,
-            (true, Pausing) => GlobalStatus::TimeoutRollbackRetrying,
-        },
-        (Status::GivenUp | Status::Ended(_), _) => GlobalStatus::Finished,
-    }
-}
-
-/// Everybody has been told.
-pub(super) const fn done(way: Way, timed_out: bool) -> GlobalStatus {
-    match (way, timed_out) {
-        (Way::Forward, _) => GlobalStatus::Committed,
-        (Way::Backward, false) => GlobalStatus::Rollbacked,
-        (Way::Backward, true) => GlobalStatus::TimeoutRollbacked,
-    }
 }
 
 /// An answer that names a status.

@@ -8,7 +8,7 @@ use synod_wire::seata::{
 };
 
 use super::Asker;
-use crate::call::seata::{Role, Seat};
+use crate::call::seata::Seat;
 
 /// What we say we are: from 2.6.0 on clients take resources back with [`Message::UnregisterRm`].
 const OWN_VERSION: Text = Text::from_static("2.6.0");
@@ -86,7 +86,6 @@ impl Session {
         if let (true, Some(rm)) = (member.client.is_go, &mut self.rm) {
             rm.client.is_go = true;
         }
-        self.seat.register_tm(role(register));
         tracing::debug!(peer = %self.peer, application = &*member.application, version = %member.client.version, "TM");
         self.tm = Some(member);
         Message::RegisterTmAnswer(taken())
@@ -96,7 +95,7 @@ impl Session {
     pub(super) fn register_rm(&mut self, register: &Register) -> Registered {
         let is_go = self.tm.as_ref().is_some_and(|tm| tm.client.is_go);
         let registered = member(register, is_go).and_then(|member| {
-            let resources = self.seat.register_rm(role(register), &register.resource_ids);
+            let resources = self.seat.register_rm(&member.application, &register.resource_ids);
             Ok((member, resources.map_err(|error| refused(&error))?))
         });
         let (member, resources) = match registered {
@@ -125,14 +124,6 @@ fn member(register: &Register, is_go: bool) -> Result<Member, RegisterAnswer> {
         group: (*register.transaction_service_group).into(),
         client: Client { version, is_go },
     })
-}
-
-fn role(register: &Register) -> Role {
-    Role {
-        application: (*register.application_id).into(),
-        group: (*register.transaction_service_group).into(),
-        version: (*register.version).into(),
-    }
 }
 
 fn taken() -> RegisterAnswer {

@@ -11,7 +11,7 @@ use synod_core::txn::{Branch, Txn};
 
 use super::answer::{Failed, Page, Single};
 use super::ask::{Parameters, Window, each};
-use super::show::Initiator;
+use crate::call::seata::Initiator;
 use crate::node::Node;
 use crate::txn::ask::Desk;
 

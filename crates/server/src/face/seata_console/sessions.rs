@@ -9,7 +9,8 @@ use synod_core::txn::Txn;
 
 use super::answer::{Failed, Page};
 use super::ask::{Parameters, Window, each};
-use super::show::{self, Initiator, SessionDto};
+use super::show::SessionDto;
+use crate::call::seata::{Initiator, Progress, status};
 use crate::node::Node;
 use crate::txn::ask::Desk;
 
@@ -41,7 +42,9 @@ impl<'a> Wanted<'a> {
     /// The same comparisons as Seata's, apart from the times, whose order it has the wrong way round in its file mode.
     fn matches(&self, txn: &Txn, xid: impl FnOnce() -> String) -> bool {
         let initiator = Initiator::of(txn);
-        let may_be = |code: u8| [false, true].iter().any(|pauses| show::status(txn, *pauses).code() == code);
+        let may_be = |code: u8| {
+            [Progress::Smooth, Progress::Pausing].iter().any(|progress| status(txn, *progress).code() == code)
+        };
         self.name.is_none_or(|name| txn.name.contains(name))
             && self.status.is_none_or(may_be)
             && self.begun_from_ms.is_none_or(|ms| ms <= txn.begun_ms)

@@ -3,48 +3,17 @@
 use serde::Serialize;
 use synod_core::txn::mode::Errand;
 use synod_core::txn::{Branch, Status, Step, Txn, Way};
-use synod_wire::seata::{BranchStatus, GlobalStatus};
+use synod_wire::seata::BranchStatus;
 
-use crate::call::seata::Address;
+use crate::call::seata::{Address, Initiator, Progress, status};
 use crate::txn::ask::{Desk, Driven};
 
-/// Who began a transaction; empty where it was no Seata client.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Initiator<'a> {
-    pub(super) application: &'a str,
-    pub(super) group: &'a str,
+/// How phase two goes: `pauses` says whether a call failed and is to be repeated.
+pub(super) fn progress(pauses: bool) -> Progress {
+    if pauses { Progress::Pausing } else { Progress::Smooth }
 }
 
-impl<'a> Initiator<'a> {
-    /// What the Seata face has noted: application and group, a line each.
-    pub(super) fn of(txn: &'a Txn) -> Self {
-        let note = std::str::from_utf8(&txn.note).unwrap_or_default();
-        let (application, group) = note.split_once('\n').unwrap_or_default();
-        Self { application, group }
-    }
-}
-
-/// How an open transaction stands; `pauses` says whether a call of it failed and is to be repeated.
-pub(super) fn status(txn: &Txn, pauses: bool) -> GlobalStatus {
-    match txn.status {
-        Status::Active => GlobalStatus::Begin,
-        Status::Committing if txn.is_refused() => GlobalStatus::CommitFailed,
-        Status::Committing if pauses => GlobalStatus::CommitRetrying,
-        Status::Committing if txn.is_told(Way::Forward) => GlobalStatus::AsyncCommitting,
-        Status::Committing => GlobalStatus::Committing,
-        Status::RollingBack => match (txn.is_refused(), txn.timed_out(), pauses) {
-            (true, false, _) => GlobalStatus::RollbackFailed,
-            (true, true, _) => GlobalStatus::TimeoutRollbackFailed,
-            (false, false, false) => GlobalStatus::Rollbacking,
-            (false, false, true) => GlobalStatus::RollbackRetrying,
-            (false, true, false) => GlobalStatus::TimeoutRollbacking,
-            (false, true, true) => GlobalStatus::TimeoutRollbackRetrying,
-        },
-        Status::GivenUp | Status::Ended(_) => GlobalStatus::Finished,
-    }
-}
-
-/// How a branch stands; `pauses` as above, of the branch.
+/// How a branch stands; `pauses` says whether its call failed and is to be repeated.
 fn branch_status(txn: &Txn, branch: &Branch, pauses: bool) -> BranchStatus {
     let way = match txn.status {
         Status::Active => return BranchStatus::Registered,
@@ -108,7 +77,7 @@ impl SessionDto {
         Self {
             xid: desk.text(txn.xid),
             transaction_id: txn.xid.to_string(),
-            status: status(txn, !driven.troubles.is_empty()).code(),
+            status: status(txn, progress(!driven.troubles.is_empty())).code(),
             application_id: initiator.application.to_owned(),
             transaction_service_group: initiator.group.to_owned(),
             transaction_name: txn.name.to_string(),
