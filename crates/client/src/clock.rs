@@ -7,3 +7,11 @@ use tokio::time::Instant;
 pub(crate) fn now() -> Instant {
     Instant::now()
 }
+
+/// The time on the wall, in ms since 1970; 0 before.
+#[allow(dead_code, reason = "only what others compare has to be on the wall")]
+#[expect(clippy::disallowed_methods, reason = "this is what the ban points to")]
+pub(crate) fn wall_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

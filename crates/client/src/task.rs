@@ -10,19 +10,27 @@ use tokio::task::AbortHandle;
 
 /// A task that is cancelled when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Task(AbortHandle);
+pub(crate) struct Task(Option<AbortHandle>);
 
 impl Task {
     /// Starts `future` on the runtime this is called on.
     #[expect(clippy::disallowed_methods, reason = "this is what the ban points to")]
     pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self(tokio::spawn(future).abort_handle())
+        Self(Some(tokio::spawn(future).abort_handle()))
+    }
+
+    /// Leaves it to itself. It must end soon by its own.
+    #[allow(dead_code, reason = "not every feature has farewells to say")]
+    pub(crate) fn detach(mut self) {
+        self.0.take();
     }
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        self.0.abort();
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
     }
 }
 
