@@ -229,6 +229,11 @@ impl Servers {
         in_time.unwrap_or_else(|_| Err(HttpError::Unknown(self.said(server, "it took too long"))))
     }
 
+    /// The next call goes to this server first, by its place in the list.
+    pub(crate) fn prefer(&self, server: usize) {
+        self.current.store(server, Ordering::Relaxed);
+    }
+
     /// The place in the list of the server that answered last.
     pub(crate) fn current(&self) -> usize {
         self.current.load(Ordering::Relaxed)

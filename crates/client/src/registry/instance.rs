@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use synod_wire::eureka as wire;
 use wire::Status;
+
+use crate::balance::Endpoint;
 
 /// The key of the metadata that names the zone.
 const ZONE: &str = "zone";
@@ -153,6 +156,24 @@ impl Instance {
         [&self.vip, &self.secure_vip].into_iter().flatten().flat_map(|vips| vips.split(','))
     }
 
+    /// Where it can be called: address and plain port, or else its TLS port. `None` where it serves neither.
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        let port = self.port.or(self.secure_port)?;
+        let is_ipv6 = self.ip.parse::<Ipv6Addr>().is_ok();
+        let address = if is_ipv6 { format!("[{}]:{port}", self.ip) } else { format!("{}:{port}", self.ip) };
+        Some(Endpoint {
+            weight: self.weight(),
+            zone: self.zone().map(Arc::from),
+            metadata: Arc::new(self.metadata.clone()),
+            ..Endpoint::new(Arc::clone(&self.id), address)
+        })
+    }
+
+    /// Whether it is the same but for when which server wrote it down.
+    pub(super) fn says_the_same_as(&self, other: &Self) -> bool {
+        self == other || *self == Self { updated_ms: self.updated_ms, ..other.clone() }
+    }
+
     /// What a server has listed; `None` where it names neither a service nor an id or host.
     pub(super) fn from_wire(listed: &wire::Instance<'_>) -> Option<Self> {
         let text =
@@ -266,6 +287,17 @@ mod tests {
         assert_eq!(read, Instance { renew_interval: Duration::from_secs(2), ..instance });
         assert_eq!((&*read.app, read.zone(), read.weight()), ("ORDERS", Some("z1"), 3));
         assert!(read.has_vip("b") && !read.has_vip("a,b"));
+    }
+
+    #[test]
+    fn an_instance_can_be_called_where_it_serves() {
+        let instance = Instance::new("a", "1", "host", 80).with_ip("::1").with_zone("z").with_weight(3);
+        let endpoint = instance.endpoint().expect("it serves");
+        assert_eq!((&*endpoint.id, &*endpoint.address, endpoint.weight), ("1", "[::1]:80", 3));
+        assert_eq!((endpoint.zone.as_deref(), &*endpoint.metadata), (Some("z"), &instance.metadata));
+        let tls = Instance { port: None, ..Instance::new("a", "1", "host", 80).with_secure_port(443) };
+        assert_eq!(tls.endpoint().map(|endpoint| endpoint.address), Some("host:443".into()));
+        assert_eq!(Instance { secure_port: None, ..tls }.endpoint(), None);
     }
 
     #[test]

@@ -179,11 +179,11 @@ impl Announcer {
             match heard {
                 Heard::Yes => {
                     confirmed = began;
-                    self.tell.send_replace(State::Registered);
+                    self.stands(State::Registered);
                 }
                 Heard::Unknown => self.is_forgotten(),
                 Heard::Failed(_) if confirmed.elapsed() >= instance.lease_duration => {
-                    self.tell.send_replace(State::Trying);
+                    self.stands(State::Trying);
                 }
                 Heard::Failed(_) => {}
             }
@@ -199,13 +199,17 @@ impl Announcer {
         if standing.may_be_known() {
             self.withdraw(&seen).await;
         }
-        self.tell.send_replace(State::Left);
+        self.stands(State::Left);
+    }
+
+    fn stands(&self, state: State) {
+        self.tell.send_if_modified(|now| std::mem::replace(now, state) != state);
     }
 
     /// What was forgotten is announced as something new, as Java clients do it: whatever servers tell each other of the old
     /// record loses against it.
     fn is_forgotten(&self) {
-        self.tell.send_replace(State::Trying);
+        self.stands(State::Trying);
         self.wanted.send_modify(|wanted| {
             wanted.instance.dirty_ms = dirtier(wanted.instance.dirty_ms, clock::wall_ms());
         });
