@@ -36,6 +36,8 @@ mod timeout;
 mod trace;
 
 pub use carrier::{Carrier, SYNOD_XID, TRACEPARENT, TRACESTATE, TX_XID, extract, inject};
+#[cfg(feature = "http")]
+pub(crate) use timeout::is_grpc;
 pub use timeout::{GRPC_TIMEOUT, SYNOD_TIMEOUT};
 pub use trace::Trace;
 
