@@ -59,6 +59,11 @@ impl SeataVersion {
         !["1.4.2", "1.5.2"].contains(&self.number)
     }
 
+    /// Whether Seata has published its serializer for protobuf, as until 2.0.0.
+    pub fn has_protobuf(self) -> bool {
+        self.package == "io.seata"
+    }
+
     /// What it calls a rollback that is decided and goes on.
     pub fn of_a_retry(self) -> &'static str {
         if self.minds_the_status() { "Rollbacking" } else { "RollbackRetrying" }
@@ -103,7 +108,16 @@ impl SeataClient {
     /// It does not start in time.
     #[track_caller]
     pub fn start(version: SeataVersion, application: &str, address: SocketAddr) -> Self {
-        let mut client = Self::spawn(version, application, "both", address);
+        Self::start_with(version, application, &[("service.default.grouplist", &*address.to_string())])
+    }
+
+    /// As [`SeataClient::start`] with these properties of Seata's client, which have to say where the server is.
+    ///
+    /// # Panics
+    /// As [`SeataClient::start`].
+    #[track_caller]
+    pub fn start_with(version: SeataVersion, application: &str, properties: &[(&str, &str)]) -> Self {
+        let mut client = Self::spawn_with(version, application, "both", properties);
         client.wait_ready();
         client
     }
@@ -114,14 +128,19 @@ impl SeataClient {
     /// It cannot be started.
     #[track_caller]
     pub fn spawn(version: SeataVersion, application: &str, roles: &str, address: SocketAddr) -> Self {
+        Self::spawn_with(version, application, roles, &[("service.default.grouplist", &*address.to_string())])
+    }
+
+    #[track_caller]
+    fn spawn_with(version: SeataVersion, application: &str, roles: &str, more: &[(&str, &str)]) -> Self {
         let home = tempfile::tempdir().expect("a directory can be made");
         // For Seata's client a system property goes before its own files.
-        let properties = [
-            ("service.default.grouplist", &*address.to_string()),
+        let mut properties = vec![
             ("client.rm.lock.retryTimes", LOCK_RETRIES),
             ("transport.rpcTmRequestTimeout", REQUEST_MS),
             ("transport.rpcRmRequestTimeout", REQUEST_MS),
         ];
+        properties.extend(more);
         let mut command = tools::seata_client(version.number, version.package, &properties);
         command.args([application, roles]);
         let mut process =

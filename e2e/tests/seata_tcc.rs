@@ -17,23 +17,33 @@ const SHORT: Duration = Duration::from_secs(1);
 
 #[test]
 fn the_newest_client() {
-    every_scenario(SeataVersion::NEWEST);
+    every_scenario(SeataVersion::NEWEST, "seata");
 }
 
 #[test]
 fn the_oldest_client() {
-    every_scenario(SeataVersion::OLDEST);
+    every_scenario(SeataVersion::OLDEST, "seata");
 }
 
 #[test]
 fn the_clients_between() {
-    SeataVersion::between().iter().copied().for_each(every_scenario);
+    SeataVersion::between().iter().for_each(|version| every_scenario(*version, "seata"));
 }
 
-fn every_scenario(version: SeataVersion) {
+/// Which knows fewer statuses and numbers its errors otherwise.
+#[test]
+fn protobuf() {
+    every_scenario(SeataVersion::OLDEST, "protobuf");
+    let between = SeataVersion::between().iter().filter(|version| version.has_protobuf());
+    between.for_each(|version| every_scenario(*version, "protobuf"));
+}
+
+fn every_scenario(version: SeataVersion, serialization: &str) {
     let server = SeataServer::start();
     let began = now();
-    let mut client = SeataClient::start(version, "shop", server.address());
+    let address = server.address().to_string();
+    let properties = [("service.default.grouplist", &*address), ("transport.serialization", serialization)];
+    let mut client = SeataClient::start_with(version, "shop", &properties);
     for action in ["stock", "pay", "ship"] {
         client.ask("open", &["action", action]);
     }
@@ -47,7 +57,7 @@ fn every_scenario(version: SeataVersion) {
     shop.nothing_is_committed_after_its_time_out();
     shop.nothing_is_committed_after_a_rollback();
     shop.nothing_is_committed_that_nobody_knows();
-    println!("{version}: all scenarios in {:?}", began.elapsed());
+    println!("{version} with {serialization}: all scenarios in {:?}", began.elapsed());
 }
 
 /// A client with three actions.
