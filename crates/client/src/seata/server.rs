@@ -36,11 +36,15 @@ pub(super) async fn run(shared: Arc<Shared>, at: usize, mut queue: mpsc::Receive
     let mut pause = PAUSE_MIN;
     for connection in 0.. {
         let line = Line { shared: &shared, at, connection, queue: &mut queue, ends: &mut ends };
+        let began = now();
         let (end, was_up) = line.serve().await;
         let address = &shared.config.servers[at];
         if was_up {
             tracing::warn!(server = %address, why = %end, "the connection to a Seata server has ended");
-            pause = PAUSE_MIN;
+            // One that takes registrations and hangs up is not to be flooded with them.
+            if now() - began > PAUSE_MAX {
+                pause = PAUSE_MIN;
+            }
         } else {
             tracing::debug!(server = %address, why = %end, "no connection to a Seata server");
         }

@@ -97,6 +97,16 @@ async fn a_branch_does_not_join_twice() {
     let serve = async { fake.request().await.hang_up().await };
     let (joined, ()) = tokio::join!(client.enlist(new(Kind::Tcc, b"{}")), serve);
     assert!(matches!(joined, Err(EnlistError::Unreachable(_))), "{joined:?}");
+    // What comes over the next connection is something else.
+    let serve = async {
+        let said = fake.request().await;
+        assert!(matches!(said.message, Message::Request(Request::GlobalLockQuery(_))), "{said:?}");
+        said.answer(Answer::GlobalLockQuery(GlobalLockQueryAnswer { outcome: Ok(()), is_lockable: true }))
+            .await;
+    };
+    let xid = xid();
+    let (free, ()) = tokio::join!(client.is_free(&xid, "pay", "t:1"), serve);
+    assert!(free.unwrap());
 }
 
 #[tokio::test]
