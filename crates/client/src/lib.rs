@@ -9,7 +9,8 @@
 //! | `postgres`, `mysql`, `sqlite` | [`sql`]: barrier, XA, outbox, in the databases of your services | |
 //! | `at` | [`at`]: changes that undo themselves, as Seata's AT mode has them | PostgreSQL, MariaDB |
 //!
-//! Nothing here panics on what a server says, no queue and no answer is unbounded, and no task outlives the value that started it.
+//! Nothing here panics on what a server says, no queue and no answer is unbounded, and no task outlives the value that started it, but for
+//! the rollback of a transaction that was dropped undecided: that is given a few seconds.
 
 #[cfg(feature = "at")]
 pub mod at;

@@ -12,9 +12,10 @@ mod tests;
 
 use std::time::Duration;
 
+pub use crate::context::suspend;
 pub use global::{CommitError, GlobalTx};
 pub use propagation::Propagation;
-pub use run::{Options, Tx, TxError, global_tx, suspend};
+pub use run::{Options, Tx, TxError, global_tx};
 
 use thiserror::Error;
 

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use http::Method;
-use http::StatusCode;
+use http::{HeaderMap, Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::transaction::Standing;
 use super::{CALL, Client};
 use crate::clock;
+use crate::context::{self, Context};
 use crate::http_client::{Answer, Call, HttpError, Repeat};
 
 /// The first pause before a request is sent again; it doubles.
@@ -112,7 +112,14 @@ impl Ask {
     }
 
     fn call(&self) -> Call {
-        let call = Call::new(self.method.clone(), self.path.clone(), self.repeat).within(CALL + self.wait);
+        let mut call =
+            Call::new(self.method.clone(), self.path.clone(), self.repeat).within(CALL + self.wait);
+        // The trace goes along, and on to whom Synod calls. The transaction does not: what is asked is no part of it.
+        let (trace, mut headers) = (context::current().trace, HeaderMap::new());
+        context::inject(&Context { trace, ..Context::default() }, &mut headers);
+        for (name, value) in &headers {
+            call = call.header(name.clone(), value.clone());
+        }
         match &self.body {
             Some(body) => call.json(body.clone()),
             None => call,

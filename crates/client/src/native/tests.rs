@@ -10,6 +10,7 @@ use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::context::{self, Context, Trace};
 use crate::http_client::test_server::{Reply, Seen, TestServer};
 use crate::rm::saga::{Step, StepError};
 use crate::rm::{self, BoxFuture, Branch, EndError, EnlistError, Kind, Resource};
@@ -63,6 +64,34 @@ async fn a_begin_without_an_answer_is_sent_again_with_the_same_gid() {
     assert_eq!(bodies[0]["gid"].as_str().unwrap().len(), 32);
     let told = (&bodies[0]["mode"], &bodies[0]["name"], &bodies[0]["timeout"]);
     assert_eq!(told, (&json!("mixed"), &json!("order"), &json!("30000ms")));
+}
+
+#[tokio::test]
+async fn the_trace_goes_along_and_the_transaction_does_not() {
+    let (server, client) = server([transaction("active")]).await;
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let context = Context { trace: Trace::parse(parent), ..Context::default() };
+    let context = context.with_xid(Some(Xid::parse(XID).unwrap()));
+    assert_eq!(context::scope(context, client.look("g")).await.unwrap().xid.as_str(), XID);
+    let headers = server.seen()[0].headers.clone();
+    assert!(headers.contains(&format!("traceparent: {parent}")) && !headers.contains("xid"), "{headers}");
+
+    let participants = Participants::new("http://a:1").unwrap();
+    let seen = Arc::new(Mutex::new(None));
+    let kept = Arc::clone(&seen);
+    participants.on_message("paid", move |_| {
+        let kept = Arc::clone(&kept);
+        async move {
+            *kept.lock().unwrap() = Some(context::current());
+            Ok(())
+        }
+    });
+    let request = Request::post("/synod/paid").header("synod-xid", XID).header("synod-op", "deliver");
+    let request = request.header("traceparent", parent).body(Full::new(Bytes::new())).unwrap();
+    assert_eq!(participants.handle(request).await.status(), StatusCode::OK);
+    let seen = seen.lock().unwrap().take().unwrap();
+    assert_eq!(seen.xid, None);
+    assert_eq!(seen.trace.unwrap().trace_id(), 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736);
 }
 
 #[tokio::test]

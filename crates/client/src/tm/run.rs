@@ -7,7 +7,7 @@ use super::global::{CommitError, GlobalTx};
 use super::propagation::{Course, Propagation};
 use super::{Backend, Error, Status};
 use crate::Xid;
-use crate::context::{self, Context};
+use crate::context::{self, suspend};
 
 /// Seata's default.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -106,13 +106,8 @@ impl Tx {
 
     /// Takes the transaction along: runs `future` with it in the context, on whatever task. (What a task spawns has no context.)
     pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        context::scope(Context { xid: self.xid.clone(), ..context::current() }, future)
+        context::scope(context::current().with_xid(self.xid.clone()), future)
     }
-}
-
-/// Runs `future` outside of the transaction that is in the context; after it the transaction is there again.
-pub fn suspend<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    context::scope(Context { xid: None, ..context::current() }, future)
 }
 
 /// How work is to run in a transaction.

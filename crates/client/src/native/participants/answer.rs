@@ -9,6 +9,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Body;
 
 use super::{Asked, Checked, Participants};
+use crate::context;
 use crate::rm::saga::StepError;
 use crate::rm::{EndError, Kind};
 
@@ -54,8 +55,10 @@ impl Participants {
             Ok(body) => body.to_bytes(),
             Err(error) => return respond((StatusCode::PAYLOAD_TOO_LARGE, error.to_string())),
         };
+        // Nobody joins a transaction while it is ended: the trace is all that goes on from here.
+        let context = context::extract(&parts.headers).with_xid(None);
         respond(match Asked::read(parts.headers, payload) {
-            Ok(asked) => self.answer(&name, asked).await,
+            Ok(asked) => context::scope(context, self.answer(&name, asked)).await,
             Err(why) => (StatusCode::BAD_REQUEST, why),
         })
     }
