@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use synod_client::Xid;
+use synod_client::registry;
 use synod_client::rm::{self, Backend as _, BoxFuture, Branch, EndError, EnlistError, Kind, NewBranch};
 use synod_client::seata::{Client, Config};
 use synod_client::tm::{Backend as _, Decision, Error, Status};
 use synod_e2e::wait::now;
-use synod_e2e::{SeataClient, SeataServer, SeataVersion};
+use synod_e2e::{SeataClient, SeataServer, SeataVersion, Synod};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -228,6 +229,20 @@ fn call(what: &str, resource: &str, xid: &Xid) -> String {
 
 fn both(what: &str, xid: &Xid) -> [String; 2] {
     [call(what, "pay", xid), call(what, "stock", xid)]
+}
+
+/// The node is its own registry, and says there where its Seata face is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_are_found_in_the_registry() {
+    let node = Synod::start(&["face.seata.listen=127.0.0.1:0", "face.seata.cluster=shop-tc"]);
+    let servers = registry::Servers::new([node.url()]);
+    let consumer = registry::Consumer::start(registry::Config::new(servers)).unwrap();
+    let config = Config::from_registry(&consumer, "shop-tc", "shop", "default_tx_group");
+    let config = timeout(CALLED, config).await.expect("it is found");
+    assert_eq!(config.servers, [node.addresses()["seata"].clone()]);
+    let client = Client::connect(config).await.unwrap();
+    let xid = client.begin("order", MINUTE).await.unwrap();
+    assert_eq!(client.rollback(&xid).await.unwrap(), Status::RolledBack);
 }
 
 /// Commits and rolls back a transaction with a branch of either language, begun by either.

@@ -69,6 +69,25 @@ impl Config {
         }
     }
 
+    /// With the servers that a registry shows under the name of their cluster, as Java clients look for them: Synod registers its
+    /// Seata face in its own registry as `face.seata.cluster` says (`default`). Waits until there is one: put a time limit around
+    /// it. Servers that come later are not looked for.
+    #[cfg(feature = "registry")]
+    pub async fn from_registry(
+        consumer: &crate::registry::Consumer,
+        cluster: &str,
+        application_id: impl Into<String>,
+        group: impl Into<String>,
+    ) -> Self {
+        let found = consumer.wait_for(cluster, 1).await;
+        let address = |host: &str, port: u16| match host.contains(':') {
+            true => format!("[{host}]:{port}"),
+            false => format!("{host}:{port}"),
+        };
+        let servers = found.iter().filter_map(|instance| Some(address(&instance.ip, instance.port?)));
+        Self::new(servers, application_id, group)
+    }
+
     pub(super) fn check(&self) -> Result<(), BadConfig> {
         if self.servers.is_empty() {
             return Err(BadConfig::NoServer);
