@@ -1,4 +1,5 @@
 //! The SDK's provider and consumer with real servers: Synod and Java's.
+#![allow(clippy::print_stdout, reason = "times are results")]
 
 use std::net::SocketAddr;
 use std::process::Command;
