@@ -269,3 +269,19 @@ async fn headers_of_strangers_do_no_harm() {
     request.metadata_mut().insert("tx_xid", XID.parse().unwrap());
     assert!(say(&channel, request).await.unwrap().starts_with(XID), "as Seata's interceptor sends it");
 }
+
+#[tokio::test]
+async fn the_client_alone_keeps_the_deadline_too() {
+    // The system takes the connection, and nobody ever reads from it.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let channel = channel([silent.local_addr().unwrap().to_string().parse().unwrap()]);
+    let short = Context::default().within(Duration::from_millis(300));
+    let error = timeout(Duration::from_secs(5), context::scope(short, hello(&channel))).await.unwrap();
+    assert_eq!(error.unwrap_err().code(), Code::DeadlineExceeded);
+
+    // Without time left nobody is looked for.
+    let none = Channel::new("shop", Arc::new(Fixed::default()));
+    let late = Context::default().within(Duration::ZERO);
+    let error = context::scope(late, hello(&none)).await.unwrap_err();
+    assert_eq!(error.code(), Code::DeadlineExceeded);
+}

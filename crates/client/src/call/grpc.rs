@@ -85,6 +85,9 @@ impl Service<Request<Body>> for Channel {
         let answer = async move { inner.send(request).await.map_err(status) };
         Box::pin(async move {
             let Some(limit) = limit else { return answer.await };
+            if limit.is_zero() {
+                return Err(status(Error::DeadlineExceeded));
+            }
             timeout(limit, answer).await.unwrap_or_else(|_| Err(status(Error::DeadlineExceeded)))
         })
     }

@@ -109,6 +109,9 @@ impl Client {
     /// There is no answer; see [`Error`].
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
         let context = context::current().within(self.config.total);
+        if context.remaining().is_some_and(|left| left.is_zero()) {
+            return Err(Error::DeadlineExceeded);
+        }
         let all = self.send_in(&context, request);
         match context.deadline {
             Some(deadline) => timeout_at(deadline, all).await.unwrap_or(Err(Error::DeadlineExceeded)),
