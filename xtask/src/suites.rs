@@ -43,6 +43,7 @@ pub(crate) const SUITES: &[Suite] = &[
     check("clippy", &[], |run| {
         run.cargo(&["clippy", "--locked", "--workspace", FULL, "--all-targets", "--", "-D", "warnings"])
     }),
+    check("api", &[], |run| (Counts::default(), api::check(run.root))),
     tests("unit", &[need::POSTGRES, need::MARIADB], |run| {
         run.cargo(&["test", "--locked", "--workspace", FULL, "--exclude", "synod-e2e", "--no-fail-fast"])
     }),
@@ -60,7 +61,21 @@ pub(crate) const SUITES: &[Suite] = &[
     tests("e2e", E2E, |run| {
         run.all(&mut [
             cargo(run.root, &["build", "--locked", "--profile", "e2e", "-p", "synod"]),
-            cargo(run.root, &["build", "--locked", "-p", "synod-demo"]),
+            // Programs that tests start: the demonstration, and examples of the SDK. As the unit suite has built them.
+            cargo(
+                run.root,
+                &[
+                    "build",
+                    "--locked",
+                    "--workspace",
+                    FULL,
+                    "--exclude",
+                    "synod-e2e",
+                    "--bin",
+                    "synod-demo",
+                    "--examples",
+                ],
+            ),
             cargo(run.root, &["test", "--locked", "-p", "synod-e2e", "--no-fail-fast"]),
         ])
     }),

@@ -1,3 +1,5 @@
+//! Consistent hashing: which node a key belongs to.
+
 #![doc = include_str!("../README.md")]
 
 mod bounded;

@@ -1,3 +1,5 @@
+//! The client against a server that does what it is told.
+
 use super::test_server::{Reply, TestServer, nobody};
 use super::*;
 

@@ -1,3 +1,5 @@
+//! The consumer against a server that does what it is told.
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 

@@ -1,3 +1,5 @@
+//! The provider against a server that does what it is told.
+
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering::SeqCst};
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! What needs no database: pauses and headers.
+
 use std::time::Duration;
 
 use super::{Rules, headers};

@@ -1,3 +1,5 @@
+//! What the copy makes of answers that are late, wrong, empty or small.
+
 use super::*;
 use crate::registry::Instance;
 
