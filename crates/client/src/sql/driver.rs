@@ -194,7 +194,8 @@ impl<DB: Driver> Held<DB> {
         let connection = self.connection()?;
         match DB::DIALECT {
             // SQLite's plain `begin` takes its lock too late: two that read first would both have to give up.
-            Dialect::Sqlite => connection.begin_with("begin immediate").await,
+            // Not as the text itself: rustc would not let a future that holds it be sent.
+            Dialect::Sqlite => connection.begin_with(AssertSqlSafe("begin immediate".to_owned())).await,
             Dialect::Postgres | Dialect::MySql => connection.begin().await,
         }
     }
