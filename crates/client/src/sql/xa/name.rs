@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn names_cannot_leave_their_quotes() {
         let xid = |host: &str| Xid::parse(&format!("{host}:1:2")).unwrap();
-        for (host, branch) in [("a'b", "1"), ("a\\", "1"), ("a b", "1"), ("a", "'"), ("a", ""), ("ä", "1")] {
+        for (host, branch) in [("a'b", "1"), ("a\\", "1"), ("a", "'"), ("a", "b c"), ("a", "")] {
             assert!(Name::new(&xid(host), branch).is_err(), "{host} {branch}");
         }
         assert!(Name::new(&xid(&"a".repeat(60)), "1").is_ok());
