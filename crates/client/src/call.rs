@@ -10,12 +10,12 @@
 //! (`synod-timeout-ms`, or `grpc-timeout` over gRPC). A deadline is enforced on both sides, and only ever shortened.
 //!
 //! A call is sent again, to another instance, when it is certain that it was not sent, and after it was sent only if twice is as good
-//! as once. [`Budget`] keeps repeated calls from becoming the load that breaks what is left.
+//! as once. Which one is chosen, and how many may be tried, is up to [`balance`](crate::balance): a [`Resolver`] has a balancer for each
+//! service, and a [`RetryBudget`](crate::balance::RetryBudget) keeps repeated calls from becoming the load that breaks what is left.
 
 use thiserror::Error;
 
 pub mod blocking;
-mod budget;
 #[cfg(feature = "grpc")]
 pub mod grpc;
 pub mod http;
@@ -23,10 +23,13 @@ mod layer;
 mod resolve;
 mod serve;
 
-pub use budget::Budget;
 pub use layer::{ContextLayer, WithContext};
 pub use resolve::{Fixed, Registered, Resolver};
 pub use serve::{Serve, ServeLayer};
+
+/// An extension of a request: what [`Hashing`](crate::balance::Hashing) goes by. Requests of one key go to one instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HashKey(pub bytes::Bytes);
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -22,9 +22,10 @@ use hyper_util::client::legacy::Client as Hyper;
 use hyper_util::rt::TokioExecutor;
 use server::{Server, nobody};
 use synod_client::Xid;
+use synod_client::balance::{self, Balancer, Endpoint, Hashing, Member, Picker, RetryBudget};
 use synod_client::call::blocking::Blocking;
 use synod_client::call::http::{Client, Config};
-use synod_client::call::{ContextLayer, Error, Fixed, Resolver};
+use synod_client::call::{ContextLayer, Error, Fixed, HashKey};
 use synod_client::context::{self, Context, Trace};
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -125,13 +126,21 @@ fn pair() -> Pair {
     Pair { hangs, other, hung, hits }
 }
 
-/// In this order, and no other.
-struct InOrder(Vec<Authority>);
+/// In the order of their ids, and in no other.
+#[derive(Debug)]
+struct First;
 
-impl Resolver for InOrder {
-    fn pick(&self, _: &str, tried: &[Authority]) -> Option<Authority> {
-        self.0.iter().find(|address| !tried.contains(address)).cloned()
+impl Picker for First {
+    fn pick(&self, _: &[&Member], _: &balance::Request<'_>) -> usize {
+        0
     }
+}
+
+fn in_order(addresses: [Authority; 2]) -> Fixed {
+    let balancer = Balancer::with_outliers(First, None);
+    let named = ["1", "2"].into_iter().zip(addresses);
+    balancer.update(named.map(|(id, address)| Endpoint::new(id, address.as_str())));
+    Fixed::default().balanced("bank", balancer)
 }
 
 fn post(uri: &str) -> Request<Bytes> {
@@ -142,7 +151,7 @@ fn post(uri: &str) -> Request<Bytes> {
 async fn another_instance_takes_over_where_it_is_safe() {
     for idempotent in [true, false] {
         let pair = pair();
-        let client = Client::new(InOrder(vec![pair.hangs.authority(), pair.other.authority()]));
+        let client = Client::new(in_order([pair.hangs.authority(), pair.other.authority()]));
         assert_eq!(text(&client.send(post("synod://bank/")).await.unwrap()), "well");
         assert_eq!(pair.hits.load(Ordering::SeqCst), 0);
         let call = async {
@@ -177,33 +186,33 @@ async fn another_instance_takes_over_where_it_is_safe() {
 async fn a_busy_instance_is_left_for_another_one() {
     let busy = Server::start(Router::new().route("/", any(async || StatusCode::SERVICE_UNAVAILABLE)));
     let well = Server::start(Router::new().route("/", any(async || "well")));
-    let client = Client::new(InOrder(vec![busy.authority(), well.authority()]));
+    let client = Client::new(in_order([busy.authority(), well.authority()]));
     assert_eq!(client.get("synod://bank/").await.unwrap().status(), 200);
     assert_eq!(client.send(post("synod://bank/")).await.unwrap().status(), 503);
-    let alone = Client::new(InOrder(vec![busy.authority(), nobody()]));
+    let alone = Client::new(in_order([busy.authority(), nobody()]));
     assert_eq!(alone.get("synod://bank/").await.unwrap().status(), 503, "an answer is better than none");
 }
 
-/// Counts how often it is asked.
-struct Counted(Fixed, Arc<AtomicUsize>);
-
-impl Resolver for Counted {
-    fn pick(&self, service: &str, tried: &[Authority]) -> Option<Authority> {
-        self.1.fetch_add(1, Ordering::SeqCst);
-        self.0.pick(service, tried)
-    }
-}
-
 #[tokio::test]
-async fn a_dead_service_costs_its_callers_a_tenth_more() {
-    let picks = Arc::new(AtomicUsize::new(0));
-    let dead = Fixed::default().with("bank", [nobody(), nobody(), nobody()]);
-    let client = Client::new(Counted(dead, Arc::clone(&picks)));
+async fn a_service_that_fails_costs_its_callers_a_tenth_more() {
+    let hits = Arc::new(AtomicUsize::new(0));
+    let busy = || {
+        let hits = Arc::clone(&hits);
+        Server::start(Router::new().route(
+            "/",
+            any(async move || {
+                hits.fetch_add(1, Ordering::SeqCst);
+                StatusCode::SERVICE_UNAVAILABLE
+            }),
+        ))
+    };
+    let servers = [busy(), busy(), busy()];
+    let all = Fixed::default().with("bank", servers.iter().map(Server::authority));
+    let client = Client::new(all).budget(RetryBudget::new(0.1, 0));
     for _ in 0..200 {
-        let answer = client.get("synod://bank/").await;
-        assert!(matches!(answer, Err(Error::NotSent(_))), "{answer:?}");
+        assert_eq!(client.get("synod://bank/").await.unwrap().status(), 503);
     }
-    assert_eq!(picks.load(Ordering::SeqCst), 200 + 10 + 200 / 10);
+    assert_eq!(hits.load(Ordering::SeqCst), 200 + 200 / 10);
     let unknown = client.get("synod://shop/").await;
     assert_eq!(unknown.unwrap_err(), Error::NoInstance("shop".to_owned()));
     for bad in ["bank/path", "ftp://bank/", "synod://", "http://a b/"] {
@@ -350,4 +359,28 @@ async fn the_client_alone_keeps_the_deadline_too() {
     let short = Context::default().within(Duration::from_millis(300));
     let answer = timeout(Duration::from_secs(5), context::scope(short, client.get("synod://bank/"))).await;
     assert_eq!(answer.unwrap().unwrap_err(), Error::DeadlineExceeded);
+}
+
+#[tokio::test]
+async fn requests_of_one_key_go_to_one_instance() {
+    let name = |name: &'static str| Server::start(Router::new().route("/", any(async move || name)));
+    let servers = [name("a"), name("b"), name("c")];
+    let balancer = Balancer::new(Hashing::default());
+    balancer.update(servers.iter().map(|server| {
+        let address = server.authority();
+        Endpoint::new(address.as_str(), address.as_str())
+    }));
+    let client = Client::new(Fixed::default().balanced("bank", balancer));
+    let mut seen = BTreeSet::new();
+    for key in 0..30 {
+        let mut names = BTreeSet::new();
+        for _ in 0..3 {
+            let mut request = post("synod://bank/");
+            request.extensions_mut().insert(HashKey(Bytes::from(format!("account {key}"))));
+            names.insert(text(&client.send(request).await.unwrap()).to_owned());
+        }
+        assert_eq!(names.len(), 1, "{names:?}");
+        seen.append(&mut names);
+    }
+    assert_eq!(seen.len(), 3);
 }

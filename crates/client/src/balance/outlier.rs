@@ -22,6 +22,8 @@ pub struct Outliers {
     pub ejection: Duration,
     /// The longest ejection.
     pub max_ejection: Duration,
+    /// How long an instance is left out to which there is no connection; not at all if this is zero.
+    pub unreachable: Duration,
     /// The part of the list that may be ejected at a time (0 to 1), rounded down, but one of two or more. Never all.
     pub max_share: f64,
     /// If a smaller part than this is left, as when the list shrinks, all are called.
@@ -29,7 +31,8 @@ pub struct Outliers {
 }
 
 impl Default for Outliers {
-    /// 5 failures, or a rate 0.3 above the others in 10 s with 10 calls; 30 s at first and 5 minutes at most; half of the list.
+    /// 5 failures, or a rate 0.3 above the others in 10 s with 10 calls; 30 s at first and 5 minutes at most; 5 s without a
+    /// connection; half of the list.
     fn default() -> Self {
         Self {
             consecutive: 5,
@@ -38,6 +41,7 @@ impl Default for Outliers {
             min_calls: 10,
             ejection: Duration::from_secs(30),
             max_ejection: Duration::from_secs(300),
+            unreachable: Duration::from_secs(5),
             max_share: 0.5,
             panic_below: 0.5,
         }
@@ -107,21 +111,35 @@ impl Shared {
         }
     }
 
+    /// There is no connection to `member`.
+    pub(super) fn pass_over(&self, member: &Member, now: Instant) {
+        let Some(outliers) = &self.outliers else { return };
+        let _one_after_the_other = lock(&self.interval);
+        if self.may_eject(outliers, member, now) {
+            member.stats.eject_until(self.ms(now + outliers.unreachable));
+        }
+    }
+
     /// Called under the lock of the interval.
-    fn eject(&self, outliers: &Outliers, member: &Member, now: Instant) {
+    fn may_eject(&self, outliers: &Outliers, member: &Member, now: Instant) -> bool {
         let now_ms = self.ms(now);
         let members = self.members.load();
         let ejected = members.iter().filter(|member| member.stats.is_ejected(now_ms)).count();
         let share = (outliers.max_share * members.len() as f64) as usize;
         let most = share.max(1).min(members.len().saturating_sub(1));
-        if ejected >= most || member.stats.is_ejected(now_ms) {
+        ejected < most && !member.stats.is_ejected(now_ms)
+    }
+
+    /// Called under the lock of the interval.
+    fn eject(&self, outliers: &Outliers, member: &Member, now: Instant) {
+        if !self.may_eject(outliers, member, now) {
             return;
         }
         let mut health = lock(&member.stats.health);
         health.ejections = health.ejections.saturating_add(1);
         health.consecutive = 0;
         let time = outliers.ejection.saturating_mul(health.ejections).min(outliers.max_ejection);
-        member.stats.eject_until(now_ms.saturating_add(time.as_millis() as u64));
+        member.stats.eject_until(self.ms(now + time));
         tracing::debug!(instance = %member.endpoint.id, seconds = time.as_secs(), "left out, as it fails");
     }
 }

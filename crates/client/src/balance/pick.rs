@@ -37,16 +37,24 @@ impl Pick {
     }
 
     /// The instance answered as it should; a refusal for the caller's fault is such an answer.
-    pub fn success(self) {
+    pub fn success(mut self) {
         self.tell(false);
     }
 
     /// The instance did not answer, or said that it cannot.
-    pub fn failure(self) {
+    pub fn failure(mut self) {
         self.tell(true);
     }
 
-    fn tell(mut self, failed: bool) {
+    /// There is no connection to the instance. A failure that is certain to come again soon: see [`Outliers::unreachable`].
+    ///
+    /// [`Outliers::unreachable`]: super::Outliers::unreachable
+    pub fn unreachable(mut self) {
+        self.tell(true);
+        self.shared.pass_over(&self.member, clock::now());
+    }
+
+    fn tell(&mut self, failed: bool) {
         self.told = true;
         let now = clock::now();
         self.member.stats.answered(now.saturating_duration_since(self.started), failed, now);

@@ -254,3 +254,21 @@ async fn an_outage_is_not_retried_beyond_the_budget() {
     let retries = calls - 10_000;
     assert!((2_090..=2_110).contains(&retries), "{retries}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_be_reached_is_left_out_at_once_and_not_for_long() {
+    let balancer = Balancer::default();
+    balancer.update([Endpoint::new("a", "a:1"), Endpoint::new("b", "b:1")]);
+    let next = || balancer.pick(&Request::default()).unwrap();
+    let dead = next();
+    let id = Arc::clone(&dead.endpoint().id);
+    dead.unreachable();
+    for _ in 0..6 {
+        let pick = next();
+        assert_ne!(pick.endpoint().id, id);
+        pick.success();
+    }
+    advance(Duration::from_millis(5_001)).await;
+    let back = [next(), next()];
+    assert!(back.iter().any(|pick| pick.endpoint().id == id));
+}

@@ -20,7 +20,8 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
 
-use super::{Budget, Error, Resolver, reason};
+use super::{Error, HashKey, Resolver, reason};
+use crate::balance::RetryBudget;
 use crate::context::{self, Carrier};
 
 /// Longest time to connect to one instance.
@@ -29,7 +30,7 @@ const CONNECT: Duration = Duration::from_secs(1);
 const PING_AFTER: Duration = Duration::from_secs(10);
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 /// Most instances that are tried for one call.
-const TRIES: usize = 3;
+const TRIES: u32 = 3;
 /// Most connections, and the port where none is said.
 const CONNECTIONS_MAX: usize = 1024;
 const PORT: u16 = 80;
@@ -37,7 +38,7 @@ const PORT: u16 = 80;
 /// The instances of one service, for `XyzClient::new(channel)`. Each call goes to one of them, over a connection of HTTP/2 that is kept,
 /// in the context of the task that calls. Cheap to clone; the clones share connections.
 ///
-/// A call that was certainly not sent goes to another instance, within a [`Budget`]; one that was sent is never repeated here. Without
+/// A call that was certainly not sent goes to another instance, within a [`RetryBudget`]; one that was sent is never repeated here. Without
 /// time left it ends with `DEADLINE_EXCEEDED`, without an instance with `UNAVAILABLE`, and with `UNKNOWN` where it was sent and the
 /// connection broke.
 #[derive(Clone)]
@@ -46,7 +47,7 @@ pub struct Channel(Arc<Inner>);
 struct Inner {
     service: String,
     resolver: Arc<dyn Resolver>,
-    budget: Budget,
+    budget: RetryBudget,
     connections: Mutex<HashMap<Authority, Slot>>,
 }
 
@@ -63,7 +64,7 @@ impl Channel {
     /// A channel to a service, by its name: `bank`, or `synod://bank`. Nothing is connected yet.
     pub fn new(service: &str, resolver: Arc<dyn Resolver>) -> Self {
         let service = service.strip_prefix("synod://").unwrap_or(service).trim_end_matches('/').to_owned();
-        let (budget, connections) = (Budget::default(), Mutex::default());
+        let (budget, connections) = (RetryBudget::default(), Mutex::default());
         Self(Arc::new(Inner { service, resolver, budget, connections }))
     }
 }
@@ -95,19 +96,28 @@ impl Service<Request<Body>> for Channel {
 
 impl Inner {
     async fn send(&self, mut request: Request<Body>) -> Result<Response<Incoming>, Error> {
-        self.budget.earn();
-        let mut tried = Vec::new();
         let mut result = Err(Error::NoInstance(self.service.clone()));
-        while let Some(address) = self.resolver.pick(&self.service, &tried) {
-            match self.try_at(&address, request).await {
-                Ok(answer) => return answer,
+        let Some(balancer) = self.resolver.balancer(&self.service) else { return result };
+        let key = request.extensions().get::<HashKey>().cloned();
+        let key = key.as_ref().map(|key| &*key.0);
+        for pick in balancer.attempts(&self.budget, key, TRIES) {
+            let one = match pick.address().parse() {
+                Ok(address) => self.try_at(&address, request).await,
+                Err(_) => Err((request, Error::BadTarget(pick.address().to_owned()))),
+            };
+            match one {
+                Ok(answer) => {
+                    match &answer {
+                        Ok(answer) if !is_unavailable(answer) => pick.success(),
+                        Err(Error::BadTarget(_)) => drop(pick),
+                        _ => pick.failure(),
+                    }
+                    return answer;
+                }
                 Err((unsent, error)) => (request, result) = (unsent, Err(error)),
             }
-            self.resolver.unreachable(&address);
-            tried.push(address);
-            if tried.len() >= TRIES || !self.budget.spend() {
-                break;
-            }
+            pick.unreachable();
+            self.resolver.unreachable(&self.service);
         }
         result
     }
@@ -163,6 +173,11 @@ impl Inner {
         }
         Arc::clone(slots.entry(address.clone()).or_default())
     }
+}
+
+/// Whether the answer is only that there is none.
+fn is_unavailable(answer: &Response<Incoming>) -> bool {
+    answer.status().is_server_error() || answer.headers().get("grpc-status").is_some_and(|code| code == "14")
 }
 
 async fn connect(address: &Authority) -> Result<SendRequest<Body>, String> {

@@ -12,7 +12,8 @@ use hyper_util::client::legacy::{Client as Hyper, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout_at;
 
-use super::{Budget, Error, Resolver, reason};
+use super::{Error, HashKey, Resolver, reason};
+use crate::balance::RetryBudget;
 use crate::{Context, context};
 
 /// How long an idle connection is kept. Less than servers usually do, so that a connection is rarely closed under a call.
@@ -27,7 +28,7 @@ pub struct Config {
     /// earlier. 10 s.
     pub total: Duration,
     /// Most instances that are tried for one call. 3.
-    pub tries: usize,
+    pub tries: u32,
     /// Longest body of an answer, in bytes. 8 MiB.
     pub answer_max: usize,
 }
@@ -40,7 +41,8 @@ impl Default for Config {
 }
 
 /// Calls services as `synod://service/path`, in the context of the task that calls; `http://host:port/path` goes where it says. Cheap to
-/// clone; the clones share connections and [`Budget`].
+/// clone; the clones share connections and [`RetryBudget`]. With a [`HashKey`] in its extensions a request goes to the instance of that key, where the service's
+/// balancer hashes.
 ///
 /// An instance to which there is no connection has been sent nothing: the call goes to another one. So does a call of an idempotent
 /// method (`GET`, `PUT`, `DELETE`, …) that was sent and had no answer, or had 502, 503 or 504. All that within the budget.
@@ -48,7 +50,7 @@ impl Default for Config {
 pub struct Client {
     hyper: Hyper<HttpConnector, Full<Bytes>>,
     resolver: Arc<dyn Resolver>,
-    budget: Arc<Budget>,
+    budget: Arc<RetryBudget>,
     config: Config,
 }
 
@@ -85,6 +87,13 @@ impl Client {
             .pool_max_idle_per_host(16)
             .build(connector);
         Self { hyper, resolver: Arc::new(resolver), budget: Arc::default(), config }
+    }
+
+    /// With a budget of its own for repeated calls.
+    #[must_use]
+    pub fn budget(mut self, budget: RetryBudget) -> Self {
+        self.budget = Arc::new(budget);
+        self
     }
 
     /// `GET`.
@@ -130,29 +139,39 @@ impl Client {
             }
             _ => return Err(Error::BadTarget(request.uri().to_string())),
         };
-        self.budget.earn();
-        let mut tried = Vec::new();
-        let mut result = Err(Error::NoInstance(service.host().to_owned()));
-        while let Some(address) = self.resolver.pick(service.host(), &tried) {
-            let one = self.try_at(&address, context, &request).await;
-            let may_repeat = match one {
-                Tried::Over(result) => return result,
+        let service = service.host();
+        let mut result = Err(Error::NoInstance(service.to_owned()));
+        let Some(balancer) = self.resolver.balancer(service) else { return result };
+        let key = request.extensions().get::<HashKey>().map(|key| &*key.0);
+        for pick in balancer.attempts(&self.budget, key, self.config.tries) {
+            let one = match pick.address().parse() {
+                Ok(address) => self.try_at(&address, context, &request).await,
+                Err(_) => Tried::NotSent(Error::BadTarget(pick.address().to_owned())),
+            };
+            match one {
+                Tried::Over(result) => {
+                    match &result {
+                        Ok(answer) if answer.status().is_server_error() => pick.failure(),
+                        Ok(_) => pick.success(),
+                        Err(_) => drop(pick),
+                    }
+                    return result;
+                }
                 Tried::NotSent(error) => {
-                    self.resolver.unreachable(&address);
+                    pick.unreachable();
+                    self.resolver.unreachable(service);
                     // What was sent once stays unknown.
                     if !matches!(result, Ok(_) | Err(Error::Unknown(_))) {
                         result = Err(error);
                     }
-                    true
                 }
                 Tried::Failed(one) => {
+                    pick.failure();
                     result = one;
-                    request.method().is_idempotent()
+                    if !request.method().is_idempotent() {
+                        break;
+                    }
                 }
-            };
-            tried.push(address);
-            if !may_repeat || tried.len() >= self.config.tries || !self.budget.spend() {
-                break;
             }
         }
         result
