@@ -15,6 +15,7 @@ mod message;
 mod participants;
 mod payload;
 mod saga;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod topics;

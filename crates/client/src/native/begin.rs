@@ -1,12 +1,12 @@
 //! Begin, enlist, decide, wait, look.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::ask::{Ask, Error};
-use super::payload::{Payload, ms, serialize_ms};
+use super::payload::{Payload, ms};
+use super::terms::{Terms, terms};
 use super::transaction::Transaction;
 use super::{Client, id};
 use crate::clock;
@@ -36,22 +36,15 @@ pub struct Begin {
     gid: String,
     mode: Mode,
     name: String,
-    #[serde(serialize_with = "serialize_ms")]
-    timeout: Option<Duration>,
-    #[serde(serialize_with = "serialize_ms")]
-    call_timeout: Option<Duration>,
-    #[serde(serialize_with = "serialize_ms")]
-    retry_interval: Option<Duration>,
+    #[serde(flatten)]
+    terms: Terms,
     concurrent: bool,
-    headers: BTreeMap<String, String>,
 }
 
 impl Begin {
     /// One with a fresh id. The name is for people.
     pub fn new(mode: Mode, name: impl Into<String>) -> Self {
-        let (timeout, call_timeout, retry_interval) = (None, None, None);
-        let (gid, name, headers) = (id::fresh(), name.into(), BTreeMap::new());
-        Self { gid, mode, name, timeout, call_timeout, retry_interval, concurrent: false, headers }
+        Self { gid: id::fresh(), mode, name: name.into(), terms: Terms::default(), concurrent: false }
     }
 
     /// An id that says what it is about, such as the order's: then also another process can repeat it.
@@ -61,38 +54,12 @@ impl Begin {
         self
     }
 
-    /// Rolled back if it is not decided after so long; the server's `txn.timeout` unless said.
-    #[must_use]
-    pub const fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// How long one call of a participant may take.
-    #[must_use]
-    pub const fn call_timeout(mut self, timeout: Duration) -> Self {
-        self.call_timeout = Some(timeout);
-        self
-    }
-
-    /// The first pause before a participant is called again.
-    #[must_use]
-    pub const fn retry_interval(mut self, interval: Duration) -> Self {
-        self.retry_interval = Some(interval);
-        self
-    }
+    terms!("Rolled back if it is not decided after so long; the server's `txn.timeout` unless said.");
 
     /// Branches are called side by side.
     #[must_use]
     pub const fn concurrent(mut self) -> Self {
         self.concurrent = true;
-        self
-    }
-
-    /// Sent with every call.
-    #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.insert(name.into(), value.into());
         self
     }
 }

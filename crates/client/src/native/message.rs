@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::ask::{Ask, Error};
 use super::payload::{Payload, serialize_ms};
+use super::terms::{Terms, terms};
 use super::transaction::Transaction;
 use super::{Client, id};
 use crate::Xid;
@@ -24,15 +25,10 @@ pub struct Message {
     #[serde(flatten)]
     payload: Payload,
     back_check: Option<String>,
-    #[serde(serialize_with = "serialize_ms")]
-    timeout: Option<Duration>,
-    #[serde(serialize_with = "serialize_ms")]
-    call_timeout: Option<Duration>,
-    #[serde(serialize_with = "serialize_ms")]
-    retry_interval: Option<Duration>,
+    #[serde(flatten)]
+    terms: Terms,
     #[serde(serialize_with = "serialize_ms")]
     delay: Option<Duration>,
-    headers: BTreeMap<String, String>,
     submit: bool,
 }
 
@@ -50,11 +46,8 @@ impl Message {
             subscribers: subscribers.into_iter().map(Into::into).collect(),
             payload: Payload::default(),
             back_check: None,
-            timeout: None,
-            call_timeout: None,
-            retry_interval: None,
+            terms: Terms::default(),
             delay: None,
-            headers: BTreeMap::new(),
             submit: false,
         }
     }
@@ -81,38 +74,12 @@ impl Message {
         self
     }
 
-    /// How long until the back-check; the server's `txn.timeout` unless said.
-    #[must_use]
-    pub const fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// How long one call may take.
-    #[must_use]
-    pub const fn call_timeout(mut self, timeout: Duration) -> Self {
-        self.call_timeout = Some(timeout);
-        self
-    }
-
-    /// The first pause before a delivery is repeated.
-    #[must_use]
-    pub const fn retry_interval(mut self, interval: Duration) -> Self {
-        self.retry_interval = Some(interval);
-        self
-    }
+    terms!("How long until the back-check; the server's `txn.timeout` unless said.");
 
     /// Not delivered before so long after the begin.
     #[must_use]
     pub const fn delay(mut self, delay: Duration) -> Self {
         self.delay = Some(delay);
-        self
-    }
-
-    /// Sent with every call.
-    #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.insert(name.into(), value.into());
         self
     }
 

@@ -1,13 +1,13 @@
 //! Sagas that the coordinator drives: it calls the actions, and the compensations if one of them is refused.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::ask::{Ask, Error};
 use super::begin::TRANSACTIONS;
-use super::payload::{Payload, serialize_ms};
+use super::payload::Payload;
+use super::terms::{Terms, terms};
 use super::transaction::Transaction;
 use super::{Client, id};
 
@@ -72,13 +72,8 @@ pub struct Saga {
     concurrent: bool,
     forward_only: bool,
     retry_limit: Option<u32>,
-    #[serde(serialize_with = "serialize_ms")]
-    timeout: Option<Duration>,
-    #[serde(serialize_with = "serialize_ms")]
-    call_timeout: Option<Duration>,
-    #[serde(serialize_with = "serialize_ms")]
-    retry_interval: Option<Duration>,
-    headers: BTreeMap<String, String>,
+    #[serde(flatten)]
+    terms: Terms,
 }
 
 impl Saga {
@@ -93,10 +88,7 @@ impl Saga {
             concurrent: false,
             forward_only: false,
             retry_limit: None,
-            timeout: None,
-            call_timeout: None,
-            retry_interval: None,
-            headers: BTreeMap::new(),
+            terms: Terms::default(),
         }
     }
 
@@ -135,33 +127,7 @@ impl Saga {
         self
     }
 
-    /// It turns back if it has not ended after so long; never unless said.
-    #[must_use]
-    pub const fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// How long one call may take.
-    #[must_use]
-    pub const fn call_timeout(mut self, timeout: Duration) -> Self {
-        self.call_timeout = Some(timeout);
-        self
-    }
-
-    /// The first pause before a call is repeated.
-    #[must_use]
-    pub const fn retry_interval(mut self, interval: Duration) -> Self {
-        self.retry_interval = Some(interval);
-        self
-    }
-
-    /// Sent with every call.
-    #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.insert(name.into(), value.into());
-        self
-    }
+    terms!("It turns back if it has not ended after so long; never unless said.");
 
     /// Gives it to the coordinator, who keeps it until it has ended. [`Client::wait`] tells how it ends.
     ///
