@@ -88,14 +88,21 @@ impl Balancer {
     ///
     /// When the list is empty or all of it is in [`Request::tried`].
     pub fn pick(&self, request: &Request<'_>) -> Result<Pick, NoEndpoint> {
-        let now = clock::now();
+        self.choose(request).map(|choice| self.start(choice))
+    }
+
+    pub(super) fn choose(&self, request: &Request<'_>) -> Result<Member, NoEndpoint> {
         let members = self.0.members.load();
-        let usable = self.0.usable(&members, request, now);
+        let usable = self.0.usable(&members, request, clock::now());
         if usable.is_empty() {
             return Err(NoEndpoint);
         }
-        let choice = usable[self.0.picker.pick(&usable, request) % usable.len()].clone();
-        Ok(Pick::new(Arc::clone(&self.0), choice, now))
+        Ok(usable[self.0.picker.pick(&usable, request) % usable.len()].clone())
+    }
+
+    /// A call to it begins.
+    pub(super) fn start(&self, choice: Member) -> Pick {
+        Pick::new(Arc::clone(&self.0), choice, clock::now())
     }
 
     /// The attempts of one request, at most `most` with the first: each on another instance, and all but the first paid from `budget`.

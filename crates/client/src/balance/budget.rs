@@ -97,13 +97,14 @@ impl Iterator for Attempts<'_> {
         if self.tried.len() >= self.most as usize {
             return None;
         }
-        let pick = self.balancer.pick(&Request { key: self.key, tried: &self.tried }).ok()?;
+        // Chosen before it is paid for, and begun after: an attempt that nobody pays for was none.
+        let choice = self.balancer.choose(&Request { key: self.key, tried: &self.tried }).ok()?;
         if self.tried.is_empty() {
             self.budget.deposit();
         } else if !self.budget.withdraw() {
             return None;
         }
-        self.tried.push(Arc::clone(&pick.endpoint().id));
-        Some(pick)
+        self.tried.push(Arc::clone(&choice.endpoint().id));
+        Some(self.balancer.start(choice))
     }
 }
