@@ -9,7 +9,10 @@ pub(crate) fn now() -> Instant {
 }
 
 /// The time on the wall, in ms since 1970; 0 before.
-#[allow(dead_code, reason = "only what others compare has to be on the wall")]
+#[cfg_attr(
+    not(feature = "full"),
+    allow(dead_code, reason = "only what others compare has to be on the wall")
+)]
 #[expect(clippy::disallowed_methods, reason = "this is what the ban points to")]
 pub(crate) fn wall_ms() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();

@@ -4,7 +4,7 @@
 //! when that fails it goes to the next, *if that does no harm*: always when nothing was sent, and after it was sent only for a call
 //! that says [`Repeat::Yes`]. Which error comes back says the same to the caller, see [`HttpError`].
 
-#![allow(dead_code, unused_imports, reason = "no feature needs all of it")]
+#![cfg_attr(not(feature = "full"), allow(dead_code, unused_imports, reason = "no feature needs all of it"))]
 
 mod base;
 #[cfg(test)]
@@ -121,11 +121,10 @@ impl Call {
 pub(crate) struct Answer {
     /// Status.
     pub(crate) status: StatusCode,
-    /// Headers.
-    pub(crate) headers: HeaderMap,
     /// Body, at most [`Config::answer_max`] bytes.
     pub(crate) body: Bytes,
     /// Which of the servers has answered: its place in the list.
+    #[cfg(test)]
     pub(crate) server: usize,
 }
 
@@ -157,14 +156,7 @@ impl Servers {
         if bases.is_empty() {
             return Err(BadUrl { url: String::new(), why: "there is none" });
         }
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(config.connect));
-        connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(16)
-            .build(connector);
+        let client = pooled(config.connect);
         Ok(Self { client, config, bases, current: AtomicUsize::new(0) })
     }
 
@@ -213,7 +205,12 @@ impl Servers {
             let (parts, body) = self.start(server, call).await?.into_parts();
             let body = Limited::new(body, self.config.answer_max).collect().await;
             let body = body.map_err(|error| HttpError::Unknown(self.said(server, &error.to_string())))?;
-            Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes(), server })
+            Ok(Answer {
+                status: parts.status,
+                body: body.to_bytes(),
+                #[cfg(test)]
+                server,
+            })
         };
         let in_time = timeout(total, whole).await;
         in_time.unwrap_or_else(|_| Err(HttpError::Unknown(self.said(server, "it took too long"))))
@@ -258,6 +255,18 @@ impl Servers {
     fn said(&self, server: usize, why: &str) -> String {
         self.bases.get(server).map_or_else(|| why.to_owned(), |base| format!("{}: {why}", base.authority()))
     }
+}
+
+/// Connections over HTTP/1.1 that are kept for a while. `connect` is the longest time to make one.
+pub(crate) fn pooled(connect: Duration) -> Client<HttpConnector, Full<Bytes>> {
+    let mut connector = HttpConnector::new();
+    connector.set_connect_timeout(Some(connect));
+    connector.set_nodelay(true);
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(16)
+        .build(connector)
 }
 
 /// What two servers' results come to: an answer says most, and what may have happened stays so.

@@ -12,7 +12,6 @@ use ::http::uri::{Authority, PathAndQuery, Scheme};
 use ::http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper::rt::Executor;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -23,6 +22,7 @@ use tower::Service;
 use super::{Error, HashKey, Resolver, reason};
 use crate::balance::RetryBudget;
 use crate::context::{self, Carrier};
+use crate::task;
 
 /// Longest time to connect to one instance.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -189,7 +189,7 @@ async fn connect(address: &Authority) -> Result<SendRequest<Body>, String> {
     builder.timer(TokioTimer::new()).keep_alive_interval(PING_AFTER).keep_alive_timeout(SILENCE_MAX);
     let (send, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(|error| reason(&error))?;
     // It ends when it is neither held here nor used by a stream. Of its end, whoever sends over it is told.
-    TokioExecutor::new().execute(async move {
+    task::detached(async move {
         connection.await.ok();
     });
     Ok(send)

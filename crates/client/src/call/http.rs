@@ -9,15 +9,12 @@ use ::http::{Method, Request, Response, StatusCode, Uri};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::{Client as Hyper, connect::HttpConnector};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout_at;
 
 use super::{Error, HashKey, Resolver, reason};
 use crate::balance::RetryBudget;
+use crate::http_client::pooled;
 use crate::{Context, context};
-
-/// How long an idle connection is kept. Less than servers usually do, so that a connection is rarely closed under a call.
-const IDLE: Duration = Duration::from_secs(15);
 
 /// The limits of a client.
 #[derive(Clone, Copy, Debug)]
@@ -78,14 +75,7 @@ impl Client {
 
     /// A client with limits of its own.
     pub fn with_config(resolver: impl Resolver, config: Config) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(config.connect));
-        connector.set_nodelay(true);
-        let hyper = Hyper::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(16)
-            .build(connector);
+        let hyper = pooled(config.connect);
         Self { hyper, resolver: Arc::new(resolver), budget: Arc::default(), config }
     }
 

@@ -18,7 +18,7 @@ use super::{Instance, Servers};
 use crate::BadUrl;
 use crate::clock;
 use crate::http_client::{self, Call, Repeat, escaped};
-use crate::task::Task;
+use crate::task;
 use standing::{Heard, Standing, Step, dirtier};
 
 /// How the announcement stands.
@@ -66,7 +66,7 @@ impl Provider {
         let wanted = Arc::new(wanted);
         let (tell, state) = watch::channel(State::Trying);
         let announcer = Announcer { servers, wanted: Arc::clone(&wanted), tell };
-        Task::spawn(announcer.run(seen)).detach();
+        task::detached(announcer.run(seen));
         Ok(Self { wanted, state })
     }
 
