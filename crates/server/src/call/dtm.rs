@@ -28,7 +28,7 @@ pub(super) fn headers(task: &Task<'_>, ids: &Ids) -> Headers {
 /// A call as dtm sees it, at a URL that may be another than the branch's: that of an instance.
 pub(super) fn call<'a>(task: &'a Task<'_>, url: &'a str, headers: &'a Headers) -> dtm::Call<'a> {
     dtm::Call {
-        gid: task.txn.gid.as_deref().unwrap_or(&task.xid),
+        gid: gid(task),
         trans_type: trans_type(task.txn.mode),
         protocol: "",
         branch_id: task.branch.unwrap_or(dtm::ROOT_BRANCH),
@@ -36,6 +36,15 @@ pub(super) fn call<'a>(task: &'a Task<'_>, url: &'a str, headers: &'a Headers) -
         url,
         payload: &task.payload,
         headers,
+    }
+}
+
+/// What the receiver knows the transaction by. Into a mixed one it has come by the XID, which is all that a context carries;
+/// whatever its initiator calls it, a barrier of dtm's would take another name for another transaction.
+fn gid<'a>(task: &'a Task<'_>) -> &'a str {
+    match (&task.txn.gid, task.txn.mode) {
+        (Some(gid), mode) if mode != Mode::Mixed => gid,
+        _ => &task.xid,
     }
 }
 

@@ -65,6 +65,16 @@ async fn initiators_are_asked_as_dtm_asks_them() {
 }
 
 #[tokio::test]
+async fn a_branch_of_a_mixed_transaction_hears_the_name_by_which_it_came() {
+    let participant = Participant::http(|_| reply(200, "")).await;
+    let rig = Rig::new(&[]);
+    rig.result(&forward(txn(Mode::Mixed, Protocol::DtmHttp, &participant.url("/a")))).await;
+    let xid = "synod.example%3A8091%3A77";
+    let expected = format!("/a?branch_id=b1&gid={xid}&op=confirm&trans_type=tcc");
+    assert_eq!(participant.seen()[0].target, expected, "not its initiator's");
+}
+
+#[tokio::test]
 async fn answers_mean_what_dtm_says() {
     let participant = Participant::http(|seen| match seen.target.split('?').next().unwrap() {
         "/ongoing" => reply(200, "ONGOING"),

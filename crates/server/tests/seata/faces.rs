@@ -79,7 +79,8 @@ async fn what_is_begun_natively_seata_clients_join() {
     let node = TestNode::start(&[DTM]).await;
     let participant = Participant::start().await;
     let mut rm = Line::rm(node.seata(), "2.3.0", "app", "db").await;
-    let begun = post(&node, "http", "/v1/transactions", &json!({"mode": "mixed", "name": "transfer"})).await;
+    let begin = json!({"mode": "mixed", "name": "transfer", "gid": "order-1"});
+    let begun = post(&node, "http", "/v1/transactions", &begin).await;
     let begun: Value = serde_json::from_str(&begun).unwrap();
     let xid = begun["xid"].as_str().unwrap();
     join(&node, &participant, xid).await;

@@ -275,12 +275,17 @@ pub(super) async fn register(
     protocol: &str,
 ) -> Result<(), No> {
     let branch = map::register(from, protocol)?;
-    if let Some(xid) = Xid::parse(&from.gid) {
+    let xid = Xid::parse(&from.gid);
+    if let Some(xid) = xid {
         coordinator.arrived(xid).await;
     }
     let Known::Open(txn) = find(coordinator, &from.gid) else {
         return Err(No::failure(message::cannot_register(&from.gid)));
     };
+    // It will be called by that name: see `call::dtm`.
+    if txn.mode == Mode::Mixed && xid != Some(txn.xid) {
+        return Err(No::error(format!("{} is a mixed transaction: join it by its XID", from.gid)));
+    }
     let enlist = Enlist { xid: txn.xid, branch };
     match coordinator.propose(Command::Enlist(Box::new(enlist))).await {
         Ok(Done::Enlisted(_)) => Ok(()),
