@@ -41,8 +41,8 @@ pub(super) async fn run(shared: Arc<Shared>, at: usize, mut queue: mpsc::Receive
         let address = &shared.config.servers[at];
         if was_up {
             tracing::warn!(server = %address, why = %end, "the connection to a Seata server has ended");
-            // One that takes registrations and hangs up is not to be flooded with them.
-            if now() - began > PAUSE_MAX {
+            // Only one that has stayed for a while: one that takes registrations and hangs up is not to be flooded with them.
+            if now() - began > pause {
                 pause = PAUSE_MIN;
             }
         } else {
