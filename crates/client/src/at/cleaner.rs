@@ -1,9 +1,14 @@
-//! Phase two. A commit has only an undo log to remove, which waits for others and is not waited for; a rollback undoes.
+//! Phase two. A commit has only an undo log to remove, together with those of others; a rollback undoes.
+//!
+//! Java's clients answer a commit before the log is removed, and one that is killed then leaves it behind until it is found by its age.
+//! Here the answer waits for the removal, so that the coordinator asks again, whoever ends meanwhile. What comes while a statement
+//! runs goes into the next one: under load many are removed at once, and without it nobody waits for anybody.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::dialect::Dialect;
@@ -17,11 +22,17 @@ use crate::task::Task;
 const TOGETHER_MAX: usize = 1000;
 const OLD_MAX: u32 = 3000;
 
+/// A log to remove, and who waits for that.
+struct Committed {
+    key: Key,
+    removed: oneshot::Sender<Result<(), EndError>>,
+}
+
 /// Ends branches.
 pub(super) struct Cleaner<D: Dialect> {
     /// Weak, as the backend that the database knows holds this.
     shared: Weak<Shared<D>>,
-    committed: Sender<Key>,
+    committed: Sender<Committed>,
     _task: Task,
 }
 
@@ -33,18 +44,23 @@ impl<D: Dialect> Cleaner<D> {
     }
 
     fn shared(&self) -> Result<Arc<Shared<D>>, EndError> {
-        self.shared.upgrade().ok_or_else(|| EndError::Again("the data source is closed".to_owned()))
+        self.shared.upgrade().ok_or_else(closed)
     }
 }
 
+fn closed() -> EndError {
+    EndError::Again("the data source is closed".to_owned())
+}
+
 impl<D: Dialect> Resource for Cleaner<D> {
-    /// Answers at once. Should this process end before the log is removed, it is found by its age.
     fn commit<'a>(&'a self, branch: &'a Branch) -> BoxFuture<'a, Result<(), EndError>> {
         Box::pin(async move {
             let Some(key) = Key::of(branch) else { return Err(not_numbered(branch)) };
+            let (removed, answer) = oneshot::channel();
             self.committed
-                .try_send(key)
-                .map_err(|_| EndError::Again("too many wait to be cleaned".to_owned()))
+                .try_send(Committed { key, removed })
+                .map_err(|_| EndError::Again("too many wait to be cleaned".to_owned()))?;
+            answer.await.unwrap_or_else(|_| Err(closed()))
         })
     }
 
@@ -81,30 +97,28 @@ async fn tidy<D: Dialect>(shared: &Shared<D>, seconds: i64) -> Result<(), sqlx::
     }
 }
 
-/// Removes the logs of committed branches, many at once. What the database does not take is tried again, with a longer pause.
-async fn clean<D: Dialect>(shared: Weak<Shared<D>>, mut waiting: Receiver<Key>) {
-    const PAUSE_MAX: Duration = Duration::from_secs(30);
-    let mut keys = Vec::new();
-    let mut pause = Duration::ZERO;
-    while !keys.is_empty() || waiting.recv_many(&mut keys, TOGETHER_MAX).await > 0 {
+/// Removes the logs of committed branches, many at once. What the database does not take now the coordinator asks for again.
+async fn clean<D: Dialect>(shared: Weak<Shared<D>>, mut waiting: Receiver<Committed>) {
+    let mut committed = Vec::new();
+    while waiting.recv_many(&mut committed, TOGETHER_MAX).await > 0 {
         let Some(interval) = shared.upgrade().map(|shared| shared.options.cleaning_interval) else { return };
-        sleep(interval.max(pause)).await;
-        while keys.len() < TOGETHER_MAX {
-            match waiting.try_recv() {
-                Ok(key) => keys.push(key),
-                Err(_) => break,
+        if !interval.is_zero() {
+            sleep(interval).await;
+            while committed.len() < TOGETHER_MAX
+                && let Ok(one) = waiting.try_recv()
+            {
+                committed.push(one);
             }
         }
         let Some(shared) = shared.upgrade() else { return };
-        match remove(&shared, &keys).await {
-            Ok(()) => {
-                keys.clear();
-                pause = Duration::ZERO;
-            }
-            Err(error) => {
-                tracing::warn!(resource = %shared.resource, %error, logs = keys.len(), "undo logs stay for now");
-                pause = (pause * 2).clamp(Duration::from_millis(200), PAUSE_MAX);
-            }
+        let keys: Vec<Key> = committed.iter().map(|one| one.key.clone()).collect();
+        let removed = remove(&shared, &keys).await.map_err(|error| {
+            tracing::warn!(resource = %shared.resource, %error, logs = keys.len(), "undo logs stay for now");
+            EndError::Again(error.to_string())
+        });
+        for one in committed.drain(..) {
+            // Whoever no longer waits will be asked again.
+            one.removed.send(removed.clone()).ok();
         }
     }
 }

@@ -49,7 +49,8 @@ pub struct Options {
     pub package: Package,
     /// Committed branches that may wait for their undo logs to be removed (10,000). The coordinator is put off when there are more.
     pub cleaning_max: usize,
-    /// How long they wait for others, to be removed together (1 s).
+    /// How long they wait for others, to be removed together (0: as long as the removal before takes). The answer to the coordinator
+    /// waits too, and one of Seata's own servers ends one branch after the other.
     pub cleaning_interval: Duration,
 }
 
@@ -66,7 +67,7 @@ impl Default for Options {
             zone_seconds: 0,
             package: Package::Apache,
             cleaning_max: 10_000,
-            cleaning_interval: Duration::from_secs(1),
+            cleaning_interval: Duration::ZERO,
         }
     }
 }
