@@ -18,6 +18,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Transfer money between two banks with a database each, with faults to switch on
     Bank(Bank),
+    /// Make transfers in all modes at once while services, databases and coordinator are killed, and look at what is left
+    Chaos(Chaos),
     /// Run the service of one bank; `bank` starts two of them
     #[command(hide = true)]
     BankService(BankService),
@@ -27,7 +29,7 @@ pub(crate) enum Command {
 /// both accounts have changed or none has, and nothing is left over. The exit code is 1 if that is not so.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Bank {
-    /// How the two banks agree; may be repeated, all four unless said
+    /// How the two banks agree; may be repeated, all of them unless said
     #[arg(long, value_enum)]
     pub(crate) mode: Vec<Mode>,
     /// What fails; may be repeated, nothing unless said
@@ -39,18 +41,43 @@ pub(crate) struct Bank {
     /// The base URL of a node that runs already; one is started unless said
     #[arg(long, value_name = "URL")]
     pub(crate) synod: Option<String>,
+    /// Where that node listens for Seata, as host:port; AT and mixed need it
+    #[arg(long, value_name = "ADDRESS", requires = "synod")]
+    pub(crate) seata: Option<String>,
+    /// The base URL at which that node listens for dtm; mixed needs it
+    #[arg(long, value_name = "URL", requires = "synod")]
+    pub(crate) dtm: Option<String>,
     /// The database of bank A (`postgres://…`, `mysql://…`, `sqlite://…`); a PostgreSQL is started unless said
     #[arg(long, value_name = "URL")]
     pub(crate) bank_a: Option<String>,
     /// The database of bank B; a MariaDB is started unless said
     #[arg(long, value_name = "URL")]
     pub(crate) bank_b: Option<String>,
-    /// Two SQLite files instead of database servers; without XA, which they do not have
+    /// Two SQLite files instead of database servers; without XA, AT and mixed, which take more
     #[arg(long, conflicts_with_all = ["bank_a", "bank_b"])]
     pub(crate) sqlite: bool,
     /// Keep everything running at the end, so that the console can be looked at
     #[arg(long)]
     pub(crate) stay: bool,
+}
+
+/// Two banks of many accounts, and transfers between them in both directions. Services, databases and the coordinator are killed
+/// (SIGKILL) and started again, one or two at a time. In the end every account has what the transfers that were committed say, and
+/// nothing is left over: nothing held, prepared, to be undone, locked or open. The exit code is 1 if that is not so.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Chaos {
+    /// How long it goes on
+    #[arg(long, default_value_t = 60)]
+    pub(crate) seconds: u64,
+    /// Transfers at a time
+    #[arg(long, default_value_t = 8)]
+    pub(crate) tellers: u64,
+    /// Where chance begins; a new one each time unless said. (Threads and processes keep their own time: it is not the same run again)
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// How the two banks agree; may be repeated, all of them unless said
+    #[arg(long, value_enum)]
+    pub(crate) mode: Vec<Mode>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -59,6 +86,15 @@ pub(crate) struct BankService {
     pub(crate) database: String,
     #[arg(long)]
     pub(crate) listen: SocketAddr,
+    /// The coordinator's base URL
+    #[arg(long)]
+    pub(crate) synod: String,
+    /// Where it listens for Seata
+    #[arg(long)]
+    pub(crate) seata: Option<String>,
+    /// Its base URL for dtm
+    #[arg(long)]
+    pub(crate) dtm: Option<String>,
 }
 
 /// How the two banks agree.
@@ -72,6 +108,14 @@ pub(crate) enum Mode {
     Saga,
     /// One does its part and tells the other, who cannot refuse
     Message,
+    /// Each does its part at once, and Seata's AT undoes it from a log of what the rows were before
+    At,
+    /// One does its part and writes the message down beside it, to be sent when somebody takes it
+    Outbox,
+    /// Begun over Seata's protocol; AT, a native and a dtm branch take part
+    Mixed,
+    /// The same, begun over the native API
+    MixedNative,
 }
 
 /// What can be switched on.
@@ -92,7 +136,16 @@ pub(crate) enum Failing {
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 4] = [Self::Xa, Self::Tcc, Self::Saga, Self::Message];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Xa,
+        Self::Tcc,
+        Self::Saga,
+        Self::Message,
+        Self::At,
+        Self::Outbox,
+        Self::Mixed,
+        Self::MixedNative,
+    ];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -100,14 +153,33 @@ impl Mode {
             Self::Tcc => "tcc",
             Self::Saga => "saga",
             Self::Message => "message",
+            Self::At => "at",
+            Self::Outbox => "outbox",
+            Self::Mixed => "mixed",
+            Self::MixedNative => "mixed-native",
         }
+    }
+
+    /// Whether one bank is told what the other has done, and cannot refuse it.
+    pub(crate) const fn is_told(self) -> bool {
+        matches!(self, Self::Message | Self::Outbox)
+    }
+}
+
+/// Those that are named, or all.
+fn chosen(named: &[Mode]) -> Vec<Mode> {
+    Mode::ALL.into_iter().filter(|mode| named.is_empty() || named.contains(mode)).collect()
+}
+
+impl Chaos {
+    pub(crate) fn modes(&self) -> Vec<Mode> {
+        chosen(&self.mode)
     }
 }
 
 impl Bank {
     pub(crate) fn modes(&self) -> Vec<Mode> {
-        let asked = |mode: &Mode| self.mode.is_empty() || self.mode.contains(mode);
-        Mode::ALL.into_iter().filter(asked).collect()
+        chosen(&self.mode)
     }
 
     pub(crate) fn faults(&self) -> Vec<Fault> {
@@ -138,7 +210,7 @@ mod tests {
     fn bank(words: &[&str]) -> Option<Bank> {
         match Args::try_parse_from([&["synod-demo", "bank"], words].concat()).ok()?.command {
             Command::Bank(bank) => Some(bank),
-            Command::BankService(_) => None,
+            Command::Chaos(_) | Command::BankService(_) => None,
         }
     }
 
@@ -158,7 +230,7 @@ mod tests {
         let words = ["--fail", "coordinator", "--kill-coordinator-after", "decide"];
         assert_eq!(chosen(&words).unwrap().1.len(), 2);
         assert_eq!(chosen(&["--fail", "all"]).unwrap().1, Fault::ALL);
-        assert!(chosen(&["--mode", "at"]).is_none() && chosen(&["--fail", "luck"]).is_none());
+        assert!(chosen(&["--mode", "luck"]).is_none() && chosen(&["--fail", "luck"]).is_none());
         assert!(chosen(&["--sqlite", "--bank-a", "sqlite://f"]).is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! A database of any of the three kinds, and what differs between them.
+//! A database of any of the three kinds, as the auditor sees it: beside the banks, and without the SDK.
 
 use anyhow::{Context as _, bail};
 use sqlx::any::AnyRow;
@@ -23,17 +23,10 @@ pub(crate) struct Database {
     pub(crate) dialect: Dialect,
 }
 
-/// A connection; its statements have `?` for what is bound to them.
+/// A connection.
 pub(crate) struct Connection {
     any: AnyConnection,
     pub(crate) dialect: Dialect,
-}
-
-/// What is bound to a statement.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Value<'a> {
-    Text(&'a str),
-    Number(i64),
 }
 
 impl Database {
@@ -72,78 +65,25 @@ impl Dialect {
 }
 
 impl Connection {
-    /// Runs one statement; how many rows it was about.
-    pub(crate) async fn run(&mut self, sql: &'static str, values: &[Value<'_>]) -> sqlx::Result<u64> {
-        let query = query(self.dialect, sql, values);
-        Ok(query.execute(&mut self.any).await?.rows_affected())
-    }
-
     /// Runs one query.
-    pub(crate) async fn rows(
-        &mut self,
-        sql: &'static str,
-        values: &[Value<'_>],
-    ) -> sqlx::Result<Vec<AnyRow>> {
-        query(self.dialect, sql, values).fetch_all(&mut self.any).await
+    pub(crate) async fn rows(&mut self, sql: &'static str) -> sqlx::Result<Vec<AnyRow>> {
+        sqlx::query(sql).fetch_all(&mut self.any).await
     }
 
-    /// Runs what cannot be prepared, as text: transactions, and branches of them. Whoever puts something into the text
-    /// has to be sure of it.
+    /// Runs a statement as text. Whoever puts something into the text has to be sure of it.
     pub(crate) async fn raw(&mut self, sql: &str) -> sqlx::Result<()> {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.any).await.map(drop)
     }
 
-    /// The same for a query.
+    /// Runs a query that cannot be prepared.
     pub(crate) async fn raw_rows(&mut self, sql: &'static str) -> sqlx::Result<Vec<AnyRow>> {
         sqlx::raw_sql(sql).fetch_all(&mut self.any).await
-    }
-
-    pub(crate) async fn begin(&mut self) -> sqlx::Result<()> {
-        // SQLite's plain `begin` takes its lock too late: two that read first would both have to give up.
-        self.raw(if self.dialect == Dialect::Sqlite { "begin immediate" } else { "begin" }).await
-    }
-
-    pub(crate) async fn commit(&mut self) -> sqlx::Result<()> {
-        self.raw("commit").await
-    }
-
-    pub(crate) async fn rollback(&mut self) -> sqlx::Result<()> {
-        self.raw("rollback").await
     }
 
     /// Ends it in good order; one that is dropped is cut.
     pub(crate) async fn close(self) -> sqlx::Result<()> {
         self.any.close().await
     }
-}
-
-fn query<'q>(
-    dialect: Dialect,
-    sql: &'static str,
-    values: &[Value<'_>],
-) -> sqlx::query::Query<'q, sqlx::Any, sqlx::any::AnyArguments> {
-    // Only the marks are changed in a text that stands in our own sources.
-    let mut query = sqlx::query(AssertSqlSafe(marks(dialect, sql)));
-    for value in values {
-        query = match *value {
-            Value::Text(text) => query.bind(text.to_owned()),
-            Value::Number(number) => query.bind(number),
-        };
-    }
-    query
-}
-
-/// PostgreSQL numbers what is bound: `$1` instead of the first `?`.
-fn marks(dialect: Dialect, sql: &str) -> String {
-    if dialect != Dialect::Postgres {
-        return sql.to_owned();
-    }
-    let mut parts = sql.split('?');
-    let mut marked = parts.next().unwrap_or_default().to_owned();
-    for (index, part) in parts.enumerate() {
-        marked += &format!("${}{part}", index + 1);
-    }
-    marked
 }
 
 #[cfg(test)]
@@ -158,12 +98,5 @@ mod tests {
         assert_eq!(dialect("sqlite:///f?mode=rwc"), Some(Dialect::Sqlite));
         assert_eq!(dialect("oracle://h"), None);
         assert_eq!(dialect(""), None);
-    }
-
-    #[test]
-    fn marks_are_numbered_where_they_have_to_be() {
-        assert_eq!(marks(Dialect::Postgres, "a = ? and b = ?"), "a = $1 and b = $2");
-        assert_eq!(marks(Dialect::MariaDb, "a = ? and b = ?"), "a = ? and b = ?");
-        assert_eq!(marks(Dialect::Postgres, "none"), "none");
     }
 }

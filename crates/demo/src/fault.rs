@@ -1,6 +1,7 @@
 //! What fails during a transfer, and what is to come of it.
 
 use clap::ValueEnum;
+use synod_client::native::Standing;
 
 use crate::args::Mode;
 use crate::database::Dialect;
@@ -50,19 +51,69 @@ impl Fault {
     }
 
     /// How the transfer is to end. Whoever gets a message cannot refuse it: it comes again until the account is open.
-    pub(crate) fn expected(self, mode: Mode) -> &'static str {
+    pub(crate) fn expected(self, mode: Mode) -> Outcome {
         match self {
-            Self::Debit => "rolled_back",
-            Self::Credit if mode != Mode::Message => "rolled_back",
-            _ => "committed",
+            // The order was refused before anybody heard of it.
+            Self::Debit if mode == Mode::Outbox => Outcome::NeverBegun,
+            Self::Debit => Outcome::RolledBack,
+            Self::Credit if !mode.is_told() => Outcome::RolledBack,
+            _ => Outcome::Committed,
         }
     }
 }
 
-/// Why a mode cannot be shown with these databases.
-pub(crate) fn unsuited(mode: Mode, dialects: [Dialect; 2]) -> Option<&'static str> {
-    (mode == Mode::Xa && dialects.contains(&Dialect::Sqlite))
-        .then_some("XA needs databases that can prepare a transaction; SQLite cannot")
+/// How a transfer has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Committed,
+    RolledBack,
+    NeverBegun,
+    /// None of these (yet).
+    Other,
+}
+
+impl Outcome {
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::Committed => "committed",
+            Self::RolledBack => "rolled back",
+            Self::NeverBegun => "never begun",
+            Self::Other => "undecided",
+        }
+    }
+}
+
+impl From<Standing> for Outcome {
+    fn from(standing: Standing) -> Self {
+        match standing {
+            Standing::Committed => Self::Committed,
+            Standing::RolledBack => Self::RolledBack,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Why a mode cannot be shown with these databases and this coordinator.
+pub(crate) fn unsuited(mode: Mode, dialects: [Dialect; 2], faces: Faces) -> Option<&'static str> {
+    let is_sqlite = dialects.contains(&Dialect::Sqlite);
+    match mode {
+        Mode::Xa if is_sqlite => Some("XA needs databases that can prepare a transaction; SQLite cannot"),
+        Mode::At | Mode::Mixed | Mode::MixedNative if is_sqlite => {
+            Some("AT needs statements that the SDK knows how to undo; those of SQLite it does not")
+        }
+        Mode::At if !faces.seata => Some("AT needs the node's address for Seata: --seata"),
+        Mode::Mixed | Mode::MixedNative if !(faces.seata && faces.dtm) => {
+            Some("a mixed transaction needs the node's addresses for Seata and dtm: --seata and --dtm")
+        }
+        _ => None,
+    }
+}
+
+/// Which of a node's other listeners are known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Faces {
+    pub(crate) seata: bool,
+    pub(crate) dtm: bool,
 }
 
 #[cfg(test)]
@@ -73,17 +124,28 @@ mod tests {
     fn only_a_refusal_of_those_who_may_refuse_turns_back() {
         for mode in Mode::ALL {
             for fault in Fault::ALL {
-                let turns = fault == Fault::Debit || fault == Fault::Credit && mode != Mode::Message;
-                assert_eq!(fault.expected(mode) == "rolled_back", turns, "{mode:?} {fault:?}");
+                let turns = fault == Fault::Debit || fault == Fault::Credit && !mode.is_told();
+                assert_eq!(fault.expected(mode) == Outcome::Committed, !turns, "{mode:?} {fault:?}");
             }
         }
+        assert_eq!(Fault::Debit.expected(Mode::Outbox), Outcome::NeverBegun);
     }
 
     #[test]
-    fn xa_needs_two_databases_that_have_it() {
-        let real = [Dialect::Postgres, Dialect::MariaDb];
-        assert_eq!(unsuited(Mode::Xa, real), None);
-        assert!(unsuited(Mode::Xa, [Dialect::Postgres, Dialect::Sqlite]).is_some());
-        assert_eq!(unsuited(Mode::Tcc, [Dialect::Sqlite; 2]), None);
+    fn what_a_mode_needs_is_said() {
+        let (real, all) = ([Dialect::Postgres, Dialect::MariaDb], Faces { seata: true, dtm: true });
+        for mode in Mode::ALL {
+            assert_eq!(unsuited(mode, real, all), None);
+        }
+        let half = [Dialect::Postgres, Dialect::Sqlite];
+        for mode in [Mode::Xa, Mode::At, Mode::Mixed, Mode::MixedNative] {
+            assert!(unsuited(mode, half, all).is_some());
+        }
+        for mode in [Mode::Tcc, Mode::Saga, Mode::Message, Mode::Outbox] {
+            assert_eq!(unsuited(mode, [Dialect::Sqlite; 2], all), None);
+        }
+        let some = Faces { seata: true, dtm: false };
+        assert_eq!(unsuited(Mode::At, real, some), None);
+        assert!(unsuited(Mode::Mixed, real, some).is_some());
     }
 }

@@ -1,5 +1,6 @@
 //! `synod-demo bank`: how a transfer between two banks stays consistent, as something that runs. Two services over two databases of
-//! different makers, a coordinator, and faults to switch on.
+//! different makers, a coordinator, and faults to switch on. `synod-demo chaos`: the same with many transfers at once, while all of them
+//! are killed at random.
 //!
 //! Exit codes: 0 the promise was kept, 1 it was broken or something did not work, 2 bad usage.
 
@@ -8,11 +9,11 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-mod api;
 mod args;
 mod bank;
 mod binary;
 mod books;
+mod chaos;
 mod coordinator;
 mod database;
 mod fault;
@@ -22,6 +23,7 @@ mod script;
 mod setup;
 mod show;
 mod task;
+mod told;
 mod verdict;
 
 /// Why a command ended badly: what to say, and the exit code.
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
     sqlx::any::install_default_drivers();
     let done = tokio::runtime::Runtime::new().map_err(Failure::from).and_then(|runtime| match command {
         args::Command::Bank(bank) => runtime.block_on(show::run(&bank)),
+        args::Command::Chaos(chaos) => runtime.block_on(chaos::run(&chaos)),
         args::Command::BankService(service) => {
             let done = runtime.block_on(bank::serve(&service)).map(|()| true).map_err(Failure::from);
             // What reads standard input cannot be told to stop.

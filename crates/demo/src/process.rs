@@ -6,13 +6,14 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use http::{Method, StatusCode};
-use serde_json::json;
+use http::StatusCode;
+use serde::Serialize;
+use synod_client::call::{Fixed, http::Client};
 use tokio::sync::watch;
 
-use crate::api::{Answer, Api};
 use crate::bank::Wish;
 use crate::bank::report::{Kind, Report};
+use crate::coordinator::Addresses;
 use crate::database::Database;
 use crate::say::{Say, Who};
 
@@ -43,20 +44,36 @@ impl Drop for Owned {
 pub(crate) struct BankProcess {
     pub(crate) who: Who,
     pub(crate) database: Database,
-    pub(crate) api: Api,
+    pub(crate) teller: Teller,
     address: SocketAddr,
+    synod: Addresses,
     child: Owned,
-    reports: watch::Sender<Vec<Report>>,
+    ears: Ears,
     say: Say,
 }
 
+/// Who hears what a bank reports.
+#[derive(Clone, Debug)]
+struct Ears {
+    who: Who,
+    reports: watch::Sender<Vec<Report>>,
+    /// Where it is shown; nowhere if there will be too much of it, and then it is not kept either.
+    say: Option<Say>,
+}
+
 impl BankProcess {
-    pub(crate) async fn start(who: Who, database: Database, say: &Say) -> anyhow::Result<Self> {
-        let reports = watch::Sender::default();
+    pub(crate) async fn start(
+        who: Who,
+        database: Database,
+        synod: Addresses,
+        narrates: bool,
+        say: &Say,
+    ) -> anyhow::Result<Self> {
+        let ears = Ears { who, reports: watch::Sender::default(), say: narrates.then(|| say.clone()) };
         let address = free_address()?;
-        let child = spawn(who, &database, address, &reports, say).await?;
-        let api = Api::new(&format!("http://{address}"))?;
-        Ok(Self { who, database, api, address, child, reports, say: say.clone() })
+        let child = spawn((&database, &synod), address, &ears).await?;
+        let teller = Teller { base: format!("http://{address}"), client: Client::new(Fixed::default()) };
+        Ok(Self { who, database, teller, address, synod, child, ears, say: say.clone() })
     }
 
     /// Kills it, as a power cut would.
@@ -67,81 +84,96 @@ impl BankProcess {
 
     /// Starts it again on the same address.
     pub(crate) async fn restart(&mut self) -> anyhow::Result<()> {
-        self.child = spawn(self.who, &self.database, self.address, &self.reports, &self.say).await?;
+        self.child = spawn((&self.database, &self.synod), self.address, &self.ears).await?;
         self.say.line(self.who, "is back");
         Ok(())
     }
 
     /// Forgets what was reported so far.
     pub(crate) fn forget(&self) {
-        self.reports.send_replace(Vec::new());
+        self.ears.reports.send_replace(Vec::new());
     }
 
     /// Waits until it has reported this.
     pub(crate) async fn until(&self, kind: Kind, point: &str) -> anyhow::Result<()> {
-        until(&self.reports, kind, point).await
+        until(&self.ears.reports, kind, point).await
     }
 
     /// Tells it where to wait, or what answer to lose.
     pub(crate) async fn wish(&self, wish: &Wish) -> anyhow::Result<()> {
-        let answer = self.api.ask(Method::POST, "/gate", &[], Some(&serde_json::to_value(wish)?)).await?;
-        if answer.status == StatusCode::OK { Ok(()) } else { bail!("{wish:?}: {}", answer.status) }
-    }
-
-    /// Asks it for a step of a branch: whether it agrees.
-    pub(crate) async fn ask(
-        &self,
-        point: &str,
-        xid: &str,
-        branch: &str,
-        amount: i64,
-    ) -> anyhow::Result<bool> {
-        let headers = [("synod-xid", xid), ("synod-branch", branch)];
-        let path = format!("/{point}");
-        let answer = self.api.ask(Method::POST, &path, &headers, Some(&json!({ "amount": amount }))).await?;
-        agreed(point, &answer)
+        self.teller.ask("gate", wish).await?.map(drop).map_err(|why| anyhow::anyhow!("{wish:?}: {why}"))
     }
 }
 
-/// Whether a bank that answers like this has agreed.
-pub(crate) fn agreed(point: &str, answer: &Answer) -> anyhow::Result<bool> {
-    match answer.status {
-        StatusCode::OK => Ok(true),
-        StatusCode::CONFLICT => Ok(false),
-        status => bail!("{point}: {status} {}", String::from_utf8_lossy(&answer.body)),
+/// Whoever asks a bank for something. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Teller {
+    base: String,
+    client: Client,
+}
+
+impl Teller {
+    /// Where the bank is asked for something.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}/{path}", self.base)
+    }
+
+    /// Asks the bank for its part, in the transaction of the context: whether it agrees, in words.
+    pub(crate) async fn ask(
+        &self,
+        path: &str,
+        body: &(impl Serialize + Sync),
+    ) -> anyhow::Result<Result<String, String>> {
+        let answer = self.client.post(&self.url(path), serde_json::to_vec(body)?).await?;
+        let words = String::from_utf8_lossy(answer.body()).into_owned();
+        match answer.status() {
+            StatusCode::OK => Ok(Ok(words)),
+            StatusCode::CONFLICT => Ok(Err(words)),
+            status => bail!("{path}: {status} {words}"),
+        }
     }
 }
 
 async fn spawn(
-    who: Who,
-    database: &Database,
+    (database, synod): (&Database, &Addresses),
     listen: SocketAddr,
-    reports: &watch::Sender<Vec<Report>>,
-    say: &Say,
+    ears: &Ears,
 ) -> anyhow::Result<Owned> {
-    reports.send_replace(Vec::new());
+    ears.reports.send_replace(Vec::new());
     let mut command = Command::new(std::env::current_exe().context("our own program has no path")?);
     command.args(["bank-service", "--database", &database.url, "--listen", &listen.to_string()]);
+    command.args(["--synod", &synod.synod]);
+    let others = [("--seata", &synod.seata), ("--dtm", &synod.dtm)];
+    for (name, address) in others.into_iter().filter_map(|(name, address)| Some((name, address.as_ref()?))) {
+        command.args([name, address]);
+    }
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut child = Owned(child.context("the service of a bank cannot be started")?);
     let output = child.0.stdout.take().context("its output was asked for")?;
-    let (reports_too, say) = (reports.clone(), say.clone());
-    std::thread::spawn(move || read(output, who, &reports_too, &say));
-    let heard = until(reports, Kind::Listening, &listen.to_string()).await;
+    let listening = ears.clone();
+    std::thread::spawn(move || listening.listen(output));
+    let heard = until(&ears.reports, Kind::Listening, &listen.to_string()).await;
     heard.context("the service of a bank does not start").map(|()| child)
 }
 
-fn read(output: ChildStdout, who: Who, reports: &watch::Sender<Vec<Report>>, say: &Say) {
-    for line in BufReader::new(output).lines() {
-        let Ok(line) = line else { return };
-        let Ok(report) = serde_json::from_str::<Report>(&line) else {
-            say.line(who, &line);
-            continue;
-        };
-        if report.kind != Kind::Listening {
-            say.line(who, &shown(&report));
+impl Ears {
+    fn listen(&self, output: ChildStdout) {
+        for line in BufReader::new(output).lines() {
+            let Ok(line) = line else { return };
+            match (serde_json::from_str::<Report>(&line), &self.say) {
+                (Ok(report), _) if report.kind == Kind::Listening => self.keep(report),
+                (Ok(report), Some(say)) => {
+                    say.line(self.who, &shown(&report));
+                    self.keep(report);
+                }
+                (Err(_), Some(say)) => say.line(self.who, &line),
+                (_, None) => {}
+            }
         }
-        reports.send_modify(|reports| reports.push(report));
+    }
+
+    fn keep(&self, report: Report) {
+        self.reports.send_modify(|reports| reports.push(report));
     }
 }
 

@@ -3,19 +3,21 @@
 use std::time::Duration;
 
 use anyhow::{bail, ensure};
+use synod_client::native::{self, Transaction};
 
-use crate::api::{Leg, Transaction};
 use crate::args::Mode;
-use crate::books::{self, Account, audit};
-use crate::fault::{Fault, Point};
+use crate::bank::report::Kind;
+use crate::bank::{Posting, Wish};
+use crate::books::{self, Balance, audit};
+use crate::fault::{Fault, Outcome, Point};
 use crate::process::BankProcess;
 use crate::say::Who;
 use crate::setup::Stage;
 use crate::task::now;
 use crate::verdict::Verdict;
 
-mod message;
 mod saga;
+mod told;
 mod two_phase;
 
 /// What the accounts hold before.
@@ -35,32 +37,46 @@ pub(crate) struct Transfer<'a> {
     mode: Mode,
     fault: Fault,
     amount: i64,
-    /// Our own name for the transaction.
-    gid: String,
+    /// Our own name for it, where it is ours to choose.
+    id: String,
 }
 
 /// Makes a transfer and looks at what came of it.
-pub(crate) async fn run(stage: &mut Stage, mode: Mode, fault: Fault, gid: String) -> anyhow::Result<Verdict> {
+pub(crate) async fn run(stage: &mut Stage, mode: Mode, fault: Fault, id: String) -> anyhow::Result<Verdict> {
     let amount = if fault == Fault::Debit { TOO_MUCH } else { AMOUNT };
     books::reset(&stage.a.database, MONEY[0], false).await?;
     books::reset(&stage.b.database, MONEY[1], fault == Fault::Credit).await?;
     stage.a.forget();
     stage.b.forget();
     let before = accounts(stage).await?;
-    let mut transfer = Transfer { stage, mode, fault, amount, gid };
+    let mut transfer = Transfer { stage, mode, fault, amount, id };
     let ended = match mode {
-        Mode::Xa | Mode::Tcc => two_phase::run(&mut transfer).await,
+        Mode::Xa | Mode::Tcc | Mode::At | Mode::Mixed | Mode::MixedNative => {
+            two_phase::run(&mut transfer).await
+        }
         Mode::Saga => saga::run(&mut transfer).await,
-        Mode::Message => message::run(&mut transfer).await,
+        Mode::Message | Mode::Outbox => told::run(&mut transfer).await,
     };
-    let after = accounts(transfer.stage).await?;
-    let ended = ended.inspect_err(|_| transfer.show_held(&after))?;
-    transfer.coordinator(&format!("the transaction is {}", ended.status.replace('_', " ")));
-    Ok(Verdict { amount, before, after, status: ended.status, expected: fault.expected(mode) })
+    let after = settled(transfer.stage).await?;
+    let outcome = ended.inspect_err(|_| transfer.show_held(&after))?;
+    transfer.coordinator(&format!("the transaction is {}", outcome.words()));
+    Ok(Verdict { amount, before, after, outcome, expected: fault.expected(mode) })
 }
 
-async fn accounts(stage: &Stage) -> anyhow::Result<[Account; 2]> {
+async fn accounts(stage: &Stage) -> anyhow::Result<[Balance; 2]> {
     Ok([audit(&stage.a.database).await?, audit(&stage.b.database).await?])
+}
+
+/// Undo logs that are no longer needed are thrown away a moment later, many together.
+async fn settled(stage: &Stage) -> anyhow::Result<[Balance; 2]> {
+    let began = now();
+    loop {
+        let found = accounts(stage).await?;
+        if found.iter().all(|balance| balance.undo == 0) || began.elapsed() > WAIT {
+            return Ok(found);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 impl Transfer<'_> {
@@ -72,15 +88,27 @@ impl Transfer<'_> {
         self.stage.say.line(Who::Coordinator, words);
     }
 
-    fn show_held(&self, [a, b]: &[Account; 2]) {
+    fn client(&self) -> &native::Client {
+        &self.stage.coordinator.native
+    }
+
+    fn bank(&self, is_a: bool) -> &BankProcess {
+        if is_a { &self.stage.a } else { &self.stage.b }
+    }
+
+    /// The whole of it.
+    const fn posting(&self) -> Posting {
+        Posting { account: 0, amount: self.amount }
+    }
+
+    fn show_held(&self, [a, b]: &[Balance; 2]) {
         self.demo(&format!("meanwhile bank A holds {}, bank B holds {}", held(a), held(b)));
     }
 
     /// Says which transaction it is, and where it can be looked at.
-    fn link(&self, transaction: &Transaction) {
-        let xid = &transaction.xid;
+    fn link(&self, xid: &str) {
         let page = format!("/ui/transactions/{}", xid.replace('[', "%5B").replace(']', "%5D"));
-        self.demo(&format!("transaction {xid}, to be seen at {}", self.stage.coordinator.api.url(&page)));
+        self.demo(&format!("transaction {xid}, to be seen at {}", self.stage.coordinator.url(&page)));
     }
 
     /// Kills the coordinator, and shows what the databases hold meanwhile.
@@ -90,27 +118,30 @@ impl Transfer<'_> {
         Ok(())
     }
 
-    /// Kills the coordinator when `bank` has been asked for `point` and has not done it yet.
+    /// Kills the coordinator when a bank has been asked for `point` and has not done it yet.
     async fn lose_coordinator_at(&mut self, is_a: bool, point: &str) -> anyhow::Result<()> {
-        let bank = if is_a { &self.stage.a } else { &self.stage.b };
-        bank.until(crate::bank::report::Kind::Held, point).await?;
+        self.bank(is_a).until(Kind::Held, point).await?;
         self.lose_coordinator().await?;
         self.stage.coordinator.restart().await?;
-        let bank = if is_a { &self.stage.a } else { &self.stage.b };
-        bank.wish(&crate::bank::Wish::Release(point.to_owned())).await
+        self.bank(is_a).wish(&Wish::Release(point.to_owned())).await
+    }
+
+    /// Waits until bank B could not be called, and says how; then it comes back.
+    async fn restart_participant(&mut self, id: &str) -> anyhow::Result<()> {
+        self.until_failures(id).await?;
+        self.stage.b.restart().await
     }
 
     /// Waits until calls to bank B have failed, and says how.
     async fn until_failures(&self, id: &str) -> anyhow::Result<()> {
         let began = now();
         while began.elapsed() < WAIT {
-            let transaction = self.stage.coordinator.api.look(id).await?;
-            let branches = transaction.details.map(|details| details.branches).unwrap_or_default();
-            for branch in &branches {
-                for Leg { failures, last_error } in [&branch.forward, &branch.backward] {
-                    if *failures >= FAILURES {
-                        let error = last_error.as_deref().unwrap_or_default();
-                        let id = &branch.id;
+            let branches = self.look(id).await?.and_then(|transaction| transaction.details);
+            for branch in branches.map(|details| details.branches).unwrap_or_default() {
+                for leg in [&branch.forward, &branch.backward] {
+                    if leg.failures >= FAILURES {
+                        let (id, failures) = (&branch.id, leg.failures);
+                        let error = leg.last_error.as_deref().unwrap_or_default();
                         self.coordinator(&format!("branch {id} has failed {failures} times: {error}"));
                         return Ok(());
                     }
@@ -121,15 +152,17 @@ impl Transfer<'_> {
         bail!("the coordinator has not called bank B {FAILURES} times within {WAIT:?}")
     }
 
-    /// Waits for the end.
-    async fn end(&self, id: &str) -> anyhow::Result<Transaction> {
-        let transaction = self.stage.coordinator.api.wait(id).await?;
-        ensure!(transaction.ended, "the transaction has not ended: it is {}", transaction.status);
-        Ok(transaction)
+    /// How a transaction stands; none if nobody has heard of it.
+    async fn look(&self, id: &str) -> anyhow::Result<Option<Transaction>> {
+        look(self.client(), id).await
     }
 
-    fn url(&self, bank: &BankProcess, step: &str) -> String {
-        bank.api.url(&format!("/{}/{step}", self.mode.as_str()))
+    /// Waits for the end.
+    async fn end(&self, id: &str) -> anyhow::Result<Outcome> {
+        let transaction = self.client().wait(id, WAIT).await?;
+        let standing = transaction.standing;
+        ensure!(transaction.ended, "the transaction has not ended: it is {standing:?}");
+        Ok(standing.into())
     }
 
     const fn dies_at(&self, point: Point) -> bool {
@@ -138,12 +171,28 @@ impl Transfer<'_> {
     }
 }
 
-fn held(account: &Account) -> String {
-    let Account { balance, frozen, incoming, prepared } = account;
-    match (frozen, incoming, prepared) {
-        (0, 0, 0) => balance.to_string(),
-        (0, 0, prepared) => format!("{balance} ({prepared} prepared)"),
-        (frozen, 0, _) => format!("{balance} ({frozen} frozen)"),
-        (_, incoming, _) => format!("{balance} ({incoming} awaited)"),
+/// How a transaction stands; none if nobody has heard of it.
+pub(crate) async fn look(client: &native::Client, id: &str) -> anyhow::Result<Option<Transaction>> {
+    const NO_SUCH_TRANSACTION: &str = "E2001";
+    match client.look(id).await {
+        Ok(transaction) => Ok(Some(transaction)),
+        Err(error) if error.code() == Some(NO_SUCH_TRANSACTION) => Ok(None),
+        Err(error) => Err(error.into()),
     }
+}
+
+fn held(balance: &Balance) -> String {
+    let Balance { balance, frozen, incoming, prepared, undo } = balance;
+    let beside = [
+        (*frozen, "frozen"),
+        (*incoming, "awaited"),
+        (i64::try_from(*prepared).unwrap_or(i64::MAX), "prepared"),
+        (i64::try_from(*undo).unwrap_or(i64::MAX), "to be undone if need be"),
+    ];
+    let beside: Vec<String> = beside
+        .iter()
+        .filter(|(number, _)| *number != 0)
+        .map(|(number, what)| format!("{number} {what}"))
+        .collect();
+    if beside.is_empty() { balance.to_string() } else { format!("{balance} ({})", beside.join(", ")) }
 }

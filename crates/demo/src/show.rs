@@ -1,7 +1,6 @@
 //! `synod-demo bank`: transfers in each mode that is asked for, with each fault, and a table at the end.
 
 use anyhow::Context as _;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::Failure;
 use crate::args;
@@ -9,7 +8,8 @@ use crate::database::Dialect;
 use crate::fault::{Fault, unsuited};
 use crate::say::{Say, Who};
 use crate::script;
-use crate::setup::Stage;
+use crate::setup::{Stage, Wanted};
+use crate::told::Told;
 use crate::verdict::{Verdict, total};
 
 /// What is told of a transfer at the end.
@@ -29,8 +29,9 @@ pub(crate) async fn run(bank: &args::Bank) -> Result<bool, Failure> {
     }
     let say = Say::new();
     let mut told = Told::new()?;
+    let wanted = Wanted::from(bank);
     let mut stage = tokio::select! {
-        stage = Stage::new(bank, &say) => stage?,
+        stage = Stage::new(&wanted, &say) => stage?,
         () = told.wait() => return Ok(false),
     };
     let held = tokio::select! {
@@ -38,31 +39,12 @@ pub(crate) async fn run(bank: &args::Bank) -> Result<bool, Failure> {
         () = told.wait() => Ok(false),
     };
     if bank.stay && held.is_ok() {
-        let console = stage.coordinator.api.url("/ui/transactions");
+        let console = stage.coordinator.url("/ui/transactions");
         say.text(&format!("\nThe console is at {console}; Ctrl-C ends all."));
         told.wait().await;
     }
     stage.clear().await?;
     held
-}
-
-/// SIGINT and SIGTERM.
-struct Told {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Told {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }
 
 /// Each mode with each fault, one after the other; ends at the first that does not hold, as what comes next would be judged by
@@ -71,11 +53,11 @@ async fn transfers(bank: &args::Bank, stage: &mut Stage) -> Result<bool, Failure
     let say = stage.say.clone();
     let dialects = stage.dialects();
     let [a, b] = dialects.map(Dialect::name);
-    let url = stage.coordinator.api.url("/");
+    let url = stage.coordinator.url("/");
     say.text(&format!("bank A on {a}, bank B on {b}, coordinator at {url}"));
     let mut rows: Vec<Row> = Vec::new();
     for mode in bank.modes() {
-        if let Some(why) = unsuited(mode, dialects) {
+        if let Some(why) = unsuited(mode, dialects, stage.coordinator.faces()) {
             if bank.mode.contains(&mode) {
                 return Err(Failure::usage(why));
             }
@@ -117,18 +99,18 @@ fn judge(say: &Say, told: anyhow::Result<Verdict>) -> (String, bool) {
     if breaches.is_empty() {
         say.verdict(true, "kept: the total is the same, both or neither have changed, nothing is left over");
     }
-    (verdict.status.replace('_', " "), breaches.is_empty())
+    (verdict.outcome.words().to_owned(), breaches.is_empty())
 }
 
 /// Shows all transfers; whether all of them kept their promise.
 fn table(say: &Say, rows: &[Row]) -> bool {
     say.text(&format!(
-        "\n{:<8}  {:<43}  {:<11}  {:>7}  promise",
+        "\n{:<12}  {:<43}  {:<11}  {:>7}  promise",
         "mode", "what failed", "transfer", "seconds"
     ));
     for Row { mode, fault, outcome, seconds, holds } in rows {
         let kept = if *holds { "kept" } else { "BROKEN" };
-        say.text(&format!("{mode:<8}  {fault:<43}  {outcome:<11}  {seconds:7.2}  {kept}"));
+        say.text(&format!("{mode:<12}  {fault:<43}  {outcome:<11}  {seconds:7.2}  {kept}"));
     }
     let kept = rows.iter().filter(|row| row.holds).count();
     say.text(&format!("{kept} of {} transfers kept the promise", rows.len()));

@@ -2,10 +2,12 @@
 
 use std::time::Instant;
 
+use tokio::task::JoinHandle;
+
 /// Lets something run beside.
 #[expect(clippy::disallowed_methods, reason = "tasks of the demonstration have no names to be told by")]
-pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(work);
+pub(crate) fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    tokio::spawn(work)
 }
 
 /// The clock: times are shown, and waits have a limit.

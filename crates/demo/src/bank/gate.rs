@@ -6,6 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::report::{Kind, tell};
+
 /// What the demonstration wants of a bank.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -34,19 +36,23 @@ impl Gate {
         }
     }
 
-    pub(super) fn holds(&self, point: &str) -> bool {
-        self.held.borrow().contains(point)
-    }
-
-    /// Returns when `point` is not held.
-    pub(super) async fn pass(&self, point: &str) {
-        // The sender lives as long as this, so that the wait cannot fail.
-        drop(self.held.subscribe().wait_for(|held| !held.contains(point)).await);
+    /// Waits where the demonstration wants it, and says so.
+    pub(super) async fn pass(&self, point: &str, words: &str) {
+        let mut held = self.held.subscribe();
+        if held.borrow().contains(point) {
+            tell(Kind::Held, point, words);
+            // The sender lives as long as this, so that the wait cannot fail.
+            drop(held.wait_for(|held| !held.contains(point)).await);
+        }
     }
 
     /// Whether the answer of `point` is to be lost this time.
     pub(super) fn loses(&self, point: &str) -> bool {
-        self.lost().remove(point)
+        let loses = self.lost().remove(point);
+        if loses {
+            tell(Kind::Lost, point, "its answer is lost on the way");
+        }
+        loses
     }
 
     fn lost(&self) -> MutexGuard<'_, BTreeSet<String>> {

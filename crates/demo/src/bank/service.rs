@@ -1,141 +1,288 @@
-//! The bank's service: HTTP on a loopback port. It answers as a participant of Synod's does: 200 done, 409 refused, anything else
-//! failed.
+//! The bank's service: HTTP on a loopback port. Others ask it for work at `/{mode}/{side}` in their transaction's context, Synod calls
+//! it for the rest at `/synod/{name}`. 200 is done, 409 refused, anything else failed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, request::Parts};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::de::DeserializeOwned;
+use synod_client::call::{Fixed, http::Client};
+use synod_client::native::{self, Participants};
+use synod_client::rm::tcc::Tcc;
+use synod_client::sql::outbox::{Outbox, Relay, Rules};
+use synod_client::sql::sqlx::{MySql, Pool, Postgres, Sqlite};
+use synod_client::sql::{Barrier, Op};
+use synod_client::{context, seata};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::account::Account;
+use super::dtm::{self, Dtm};
 use super::gate::{Gate, Wish};
-use super::order::{self, Order};
+use super::outbox::Synod;
 use super::report::{Kind, tell};
-use super::{Said, local, producer, xa};
+use super::strong::{Coordinators, Strong, XA};
+use super::vault::Vault;
+use super::{NotDone, Posting, RETRY_INTERVAL, Said, Side, message, outbox};
 use crate::args::{BankService, Mode};
-use crate::database::Database;
+use crate::database::{Database, Dialect};
 use crate::task;
 
 /// Largest body taken.
 const BODY_BYTES_MAX: usize = 64 << 10;
+/// How long a bank that starts waits for its database and the coordinator before it listens all the same.
+const OPENING: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// A bank.
-#[derive(Debug)]
-pub(super) struct Bank {
-    pub(super) database: Database,
-    pub(super) gate: Gate,
+pub(super) struct Bank<DB: Vault> {
+    /// Where it is asked: `http://host:port`.
+    pub(super) base: String,
+    pub(super) pool: Pool<DB>,
+    pub(super) client: Arc<native::Client>,
+    pub(super) outbox: Outbox,
+    pub(super) dtm: Option<Dtm>,
+    participants: Arc<Participants>,
+    tcc: [Tcc<Account<DB>>; 2],
+    strong: Option<Arc<dyn Strong>>,
+    gate: Arc<Gate>,
 }
 
 /// The answer was lost on the way: the connection is closed without one.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is lost, as was wished")]
 struct LostReply;
-
-impl std::fmt::Display for LostReply {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the answer is lost, as was wished")
-    }
-}
-
-impl std::error::Error for LostReply {}
 
 /// Serves until the demonstration's end of standard input is closed.
 pub(crate) async fn serve(service: &BankService) -> anyhow::Result<()> {
-    let bank = Arc::new(Bank { database: Database::parse(&service.database)?, gate: Gate::default() });
-    let listener = TcpListener::bind(service.listen).await;
-    let listener = listener.with_context(|| format!("cannot listen on {}", service.listen))?;
-    tell(Kind::Listening, &listener.local_addr()?.to_string(), "");
-    let left = tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
-    tokio::select! {
-        _ = left => Ok(()),
-        () = accept(&listener, &bank) => Ok(()),
+    match Database::parse(&service.database)?.dialect {
+        Dialect::Postgres => serve_on::<Postgres>(service).await,
+        Dialect::MariaDb => serve_on::<MySql>(service).await,
+        Dialect::Sqlite => serve_on::<Sqlite>(service).await,
     }
 }
 
-async fn accept(listener: &TcpListener, bank: &Arc<Bank>) {
+async fn serve_on<DB: Vault>(service: &BankService) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(service.listen).await;
+    let listener = listener.with_context(|| format!("cannot listen on {}", service.listen))?;
+    let bank = Arc::new(Bank::<DB>::open(service).await?);
+    let sink = Arc::new(Synod { client: Arc::clone(&bank.client), gate: Arc::clone(&bank.gate) });
+    let relay = Relay::start(&bank.outbox, bank.pool.clone(), sink, rules());
+    // Goes on beside if the database or the coordinator does not answer by then.
+    drop(tokio::time::timeout(OPENING, task::spawn(prepare(Arc::clone(&bank)))).await);
+    tell(Kind::Listening, &listener.local_addr()?.to_string(), "");
+    let left = tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+    tokio::select! {
+        _ = left => {}
+        () = accept(&listener, &bank) => {}
+    }
+    drop(relay);
+    Ok(())
+}
+
+/// Much shorter than usual, so that there is something to see: a message of a relay that was killed is taken up after the lease.
+fn rules() -> Rules {
+    Rules {
+        timeout: Duration::from_millis(500),
+        lease: Duration::from_secs(1),
+        attempts_max: 10_000,
+        pause: PAUSE,
+        pause_max: Duration::from_secs(2),
+        ..Rules::default()
+    }
+}
+
+/// What is done before a bank can be asked for anything, until it works: the SDK's tables are made, and the coordinators told.
+async fn prepare<DB: Vault>(bank: Arc<Bank<DB>>) {
+    while let Err(error) = bank.try_prepare().await {
+        tell(Kind::Note, "opening", format!("is not quite open yet: {error}"));
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn accept<DB: Vault>(listener: &TcpListener, bank: &Arc<Bank<DB>>) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => task::spawn(connection(stream, Arc::clone(bank))),
+            Ok((stream, _)) => drop(task::spawn(connection(stream, Arc::clone(bank)))),
             // Out of files, or gone before it was accepted: the next one may be luckier.
             Err(_) => tokio::task::yield_now().await,
         }
     }
 }
 
-async fn connection(stream: TcpStream, bank: Arc<Bank>) {
-    let service = service_fn(move |request| answer(request, Arc::clone(&bank)));
+async fn connection<DB: Vault>(stream: TcpStream, bank: Arc<Bank<DB>>) {
+    let service = service_fn(move |request| {
+        let bank = Arc::clone(&bank);
+        async move { bank.answer(request).await }
+    });
     let mut server = http1::Builder::new();
     // How it ends is told where the answer was lost, and otherwise the caller's concern.
     drop(server.timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await);
 }
 
-async fn answer(request: Request<Incoming>, bank: Arc<Bank>) -> Result<Response<Full<Bytes>>, LostReply> {
-    let (parts, body) = request.into_parts();
-    let reply = |status, words: String| {
-        let mut response = Response::new(Full::new(Bytes::from(words)));
-        *response.status_mut() = status;
-        Ok(response)
-    };
-    if parts.method != Method::POST {
-        return reply(StatusCode::METHOD_NOT_ALLOWED, "a bank is asked with POST".to_owned());
+impl<DB: Vault> Bank<DB> {
+    async fn open(service: &BankService) -> anyhow::Result<Self> {
+        let base = format!("http://{}", service.listen);
+        let pool = DB::pool(&service.database)?;
+        let participants = Participants::new(&base)?;
+        let client = native::Client::new([&service.synod])?.participants(Arc::clone(&participants));
+        let client = Arc::new(client.retry_interval(RETRY_INTERVAL));
+        let config = |server| seata::Config::new([server], "synod-demo", "default_tx_group");
+        let seata = service.seata.clone().map(|server| seata::Client::start(config(server))).transpose()?;
+        let account = |mode, side| Account { pool: pool.clone(), mode, side };
+        let [debit, credit] =
+            Side::BOTH.map(|side| (format!("tcc.{}", side.as_str()), account(Mode::Tcc, side)));
+        let tcc = [
+            Tcc::register(client.clone(), &debit.0, debit.1).await?,
+            Tcc::register(client.clone(), &credit.0, credit.1).await?,
+        ];
+        for side in Side::BOTH {
+            participants.step(format!("saga.{}", side.as_str()), account(Mode::Saga, side));
+        }
+        let sender = Arc::new(account(Mode::Message, Side::Debit));
+        participants.on_check(message::CHECKED, move |asked| message::check(Arc::clone(&sender), asked));
+        for mode in [Mode::Message, Mode::Outbox] {
+            let receiver = Arc::new(account(mode, Side::Credit));
+            let name = format!("{}.credit", mode.as_str());
+            participants.on_message(name, move |asked| message::receive(Arc::clone(&receiver), asked));
+        }
+        let strong = DB::strong(&pool, &Coordinators { native: client.clone(), seata });
+        let dtm = service.dtm.clone().map(|url| Dtm { url, client: Client::new(Fixed::default()) });
+        let (outbox, gate) = (Outbox::default(), Arc::default());
+        Ok(Self { base, pool, client, outbox, dtm, participants, tcc, strong, gate })
     }
-    let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) => return reply(StatusCode::BAD_REQUEST, error.to_string()),
-    };
-    let point = parts.uri.path().trim_start_matches('/').to_owned();
-    let route = order::route(parts.uri.path());
-    let said = match (point.as_str(), route) {
-        ("gate", _) => match serde_json::from_slice::<Wish>(&body) {
-            Ok(wish) => {
-                bank.gate.set(wish);
-                Ok(Said::Done(String::new()))
+
+    async fn try_prepare(&self) -> Result<(), NotDone> {
+        Barrier::create_table(&self.pool).await?;
+        Outbox::create_table(&self.pool).await?;
+        match &self.strong {
+            Some(strong) => strong.register().await,
+            None => Ok(()),
+        }
+    }
+
+    /// One side of the accounts, in one mode.
+    pub(super) fn account(&self, mode: Mode, side: Side) -> Account<DB> {
+        Account { pool: self.pool.clone(), mode, side }
+    }
+
+    /// Where Synod finds what is registered under this name.
+    pub(super) fn url(&self, name: &str) -> String {
+        self.participants.url(name)
+    }
+
+    /// Waits where the demonstration wants it.
+    pub(super) async fn pass(&self, point: &str, words: &str) {
+        self.gate.pass(point, words).await;
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, LostReply> {
+        let (parts, body) = request.into_parts();
+        let point = point(&parts);
+        if parts.uri.path() != "/gate" {
+            self.pass(&point, "is asked for it").await;
+        }
+        let response = if parts.uri.path().starts_with("/synod/") {
+            let response = self.participants.handle(Request::from_parts(parts, body)).await;
+            if point.starts_with(XA) && response.status() == StatusCode::OK {
+                tell(Kind::Done, &point, "ends what it had prepared");
             }
-            Err(error) => return reply(StatusCode::BAD_REQUEST, error.to_string()),
-        },
-        (producer::POINT, _) => producer::send(&bank, &body).await,
-        (_, Some(route)) => match Order::read(route, &parts.headers, &body) {
-            Ok(order) => bank.carry_out(&point, &order).await,
-            Err(error) => return reply(StatusCode::BAD_REQUEST, format!("{error:#}")),
-        },
-        (_, None) => return reply(StatusCode::NOT_FOUND, "this bank does nothing of that name".to_owned()),
-    };
-    if bank.gate.loses(&point) {
-        tell(Kind::Lost, &point, "its answer is lost on the way");
-        return Err(LostReply);
+            response
+        } else {
+            match Limited::new(body, BODY_BYTES_MAX).collect().await {
+                Ok(body) => self.serve(&parts, &body.to_bytes()).await,
+                Err(error) => respond(StatusCode::BAD_REQUEST, error.to_string()),
+            }
+        };
+        if self.gate.loses(&point) { Err(LostReply) } else { Ok(response) }
     }
-    match said {
-        Ok(Said::Done(words)) => reply(StatusCode::OK, words),
-        Ok(Said::Refused(words)) => reply(StatusCode::CONFLICT, words),
-        Err(error) => reply(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}")),
+
+    async fn serve(&self, parts: &Parts, body: &[u8]) -> Response<Full<Bytes>> {
+        if parts.method != Method::POST {
+            return respond(StatusCode::METHOD_NOT_ALLOWED, "a bank is asked with POST".to_owned());
+        }
+        // In the transaction of whoever asks.
+        let context = context::extract(&parts.headers);
+        match context::scope(context, self.work(parts, body)).await {
+            Ok(Ok(words)) => respond(StatusCode::OK, words),
+            Ok(Err(error @ NotDone::Refused(_))) => respond(StatusCode::CONFLICT, error.to_string()),
+            Ok(Err(error @ NotDone::Failed(_))) => {
+                respond(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+            }
+            Err(Unserved::Nothing) => {
+                respond(StatusCode::NOT_FOUND, "this bank does nothing of that name".to_owned())
+            }
+            Err(Unserved::Unreadable(why)) => respond(StatusCode::BAD_REQUEST, why),
+        }
+    }
+
+    async fn work(&self, parts: &Parts, body: &[u8]) -> Result<Said, Unserved> {
+        let path: Vec<&str> = parts.uri.path().split('/').skip(1).collect();
+        let (mode, side, rest) = match path[..] {
+            ["gate"] => {
+                self.gate.set(read::<Wish>(body)?);
+                return Ok(Ok(String::new()));
+            }
+            ["message", "debit"] => return Ok(message::send(self, &read(body)?).await),
+            ["outbox", "debit"] => return Ok(outbox::put(self, &read(body)?).await),
+            [mode, "debit", ref rest @ ..] => (mode, Side::Debit, rest),
+            [mode, "credit", ref rest @ ..] => (mode, Side::Credit, rest),
+            _ => return Err(Unserved::Nothing),
+        };
+        let query = parts.uri.query().unwrap_or_default();
+        match (mode, rest) {
+            ("dtm", ["confirm"]) => return Ok(dtm::end(self, side, Op::Confirm, query, body).await),
+            ("dtm", ["cancel"]) => return Ok(dtm::end(self, side, Op::Cancel, query, body).await),
+            _ => {}
+        }
+        let posting: Posting = read(body)?;
+        let is_amount = (1..=1_000_000_000).contains(&posting.amount);
+        if !is_amount {
+            return Err(Unserved::Unreadable(format!("{} is no amount to transfer", posting.amount)));
+        }
+        let xid = context::current().xid;
+        let xid = xid.ok_or_else(|| Unserved::Unreadable("there is no transaction".to_owned()))?;
+        let strong = || self.strong.as_ref().ok_or(Unserved::Nothing);
+        Ok(match (mode, rest) {
+            ("tcc", []) => self.tcc[side as usize].call(&posting).await.map_err(NotDone::from),
+            ("dtm", []) => dtm::call(self, &xid, side, posting).await,
+            ("xa", []) => strong()?.xa(&xid, side, posting).await,
+            ("at", []) => strong()?.at(side, posting).await,
+            _ => return Err(Unserved::Nothing),
+        })
     }
 }
 
-impl Bank {
-    /// Waits where the demonstration wants it.
-    pub(super) async fn pass(&self, point: &str, words: &str) {
-        if self.gate.holds(point) {
-            tell(Kind::Held, point, words);
-            self.gate.pass(point).await;
-        }
-    }
+/// Why a request was not even tried.
+enum Unserved {
+    Nothing,
+    Unreadable(String),
+}
 
-    /// Does a step and tells of it.
-    pub(super) async fn carry_out(&self, point: &str, order: &Order) -> anyhow::Result<Said> {
-        self.pass(point, "is asked for it").await;
-        let said = match order.mode {
-            Mode::Xa => xa::carry_out(&self.database, order).await,
-            Mode::Tcc | Mode::Saga | Mode::Message => local::carry_out(&self.database, order).await,
-        };
-        match &said {
-            Ok(Said::Done(words)) => tell(Kind::Done, point, words),
-            Ok(Said::Refused(words)) => tell(Kind::Refused, point, words),
-            Err(error) => tell(Kind::Failed, point, format!("{error:#}")),
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Unserved> {
+    serde_json::from_slice(body).map_err(|error| Unserved::Unreadable(error.to_string()))
+}
+
+/// What a request is called here: `mode/side`, and of a call of Synod's also what it is for.
+fn point(parts: &Parts) -> String {
+    let path = parts.uri.path().trim_start_matches('/');
+    match path.strip_prefix("synod/") {
+        Some(name) => {
+            let op = parts.headers.get("synod-op").and_then(|op| op.to_str().ok()).unwrap_or_default();
+            format!("{}/{op}", name.replace('.', "/"))
         }
-        said
+        None => path.to_owned(),
     }
+}
+
+fn respond(status: StatusCode, words: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(words)));
+    *response.status_mut() = status;
+    response
 }

@@ -1,16 +1,15 @@
 //! A saga: Synod calls one bank after the other, and back if one of them refuses.
 
-use serde_json::json;
+use synod_client::native::{Payload, Saga, SagaStep};
 
 use super::Transfer;
-use crate::api::Transaction;
-use crate::bank::Wish;
-use crate::fault::{Fault, Point};
+use crate::bank::{RETRY_INTERVAL, Wish};
+use crate::fault::{Fault, Outcome, Point};
 
 const DEBIT: &str = "saga/debit/action";
 const CREDIT: &str = "saga/credit/action";
 
-pub(super) async fn run(transfer: &mut Transfer<'_>) -> anyhow::Result<Transaction> {
+pub(super) async fn run(transfer: &mut Transfer<'_>) -> anyhow::Result<Outcome> {
     match transfer.fault {
         // Submitting a saga decides that it goes forward; the first call shows that it is submitted.
         Fault::Coordinator(Point::Decide) => transfer.stage.a.wish(&Wish::Hold(DEBIT.to_owned())).await?,
@@ -26,21 +25,19 @@ pub(super) async fn run(transfer: &mut Transfer<'_>) -> anyhow::Result<Transacti
         transfer.lose_coordinator_at(false, CREDIT).await?;
     }
     if transfer.fault == Fault::Participant {
-        transfer.until_failures(&xid).await?;
-        transfer.stage.b.restart().await?;
+        transfer.restart_participant(&xid).await?;
     }
     transfer.end(&xid).await
 }
 
 async fn submit(transfer: &Transfer<'_>) -> anyhow::Result<String> {
-    let branches = [("debit", &transfer.stage.a), ("credit", &transfer.stage.b)].map(|(side, bank)| {
-        let url = |step| transfer.url(bank, &format!("{side}/{step}"));
-        json!({
-            "id": side, "action": url("action"), "compensate": url("compensate"),
-            "payload": { "amount": transfer.amount },
-        })
-    });
-    let transaction = transfer.stage.coordinator.api.submit_saga(&transfer.gid, &branches).await?;
-    transfer.link(&transaction);
-    Ok(transaction.xid)
+    let mut saga = Saga::new("transfer").gid(&transfer.id).retry_interval(RETRY_INTERVAL);
+    for (side, is_a) in [("debit", true), ("credit", false)] {
+        let url = transfer.bank(is_a).teller.url(&format!("synod/saga.{side}"));
+        let payload = Payload::json(&transfer.posting())?;
+        saga = saga.step(SagaStep::new(&url).compensate(&url).id(side).payload(payload));
+    }
+    let xid = saga.submit(transfer.client()).await?.xid.to_string();
+    transfer.link(&xid);
+    Ok(xid)
 }

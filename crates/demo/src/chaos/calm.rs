@@ -1,0 +1,65 @@
+//! Waits until nothing is left over, for as long as that may take, and reads what there is then.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde_json::Value;
+use synod_client::call::{Fixed, http::Client};
+use synod_client::native::Standing;
+
+use super::ledger::{Ledger, Left};
+use super::teller::{Known, Office};
+use crate::books;
+use crate::script::look;
+use crate::setup::Stage;
+use crate::task::now;
+
+/// Much longer than any time-out and any pause before a repeated call.
+const CALM: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// See the module.
+pub(super) async fn wait(stage: &Stage, office: &Office, ledger: &Ledger) -> anyhow::Result<Left> {
+    let began = now();
+    let mut was_calm = false;
+    loop {
+        let left = left(stage).await?;
+        // Twice, as not all is read at one time: a message may be on its way from the one to the other.
+        let is_calm = left.is_calm() && was_calm;
+        was_calm = left.is_calm();
+        // Only when all outboxes are empty is it certain that Synod will not hear of anything any more.
+        if is_calm || began.elapsed() > CALM {
+            for id in ledger.unknown() {
+                let known = match look(&office.native, &id).await? {
+                    None => Known::NotMoved,
+                    Some(transaction) => match (transaction.ended, transaction.standing) {
+                        (true, Standing::Committed) => Known::Moved,
+                        (true, Standing::RolledBack) => Known::NotMoved,
+                        _ => continue,
+                    },
+                };
+                ledger.learn(&id, &known);
+            }
+            return Ok(left);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn left(stage: &Stage) -> anyhow::Result<Left> {
+    let [a, b] = [&stage.a.database, &stage.b.database];
+    let open = get(stage, "/v1/transactions/summary").await?;
+    let locks = get(stage, "/v1/locks?limit=1").await?;
+    Ok(Left {
+        accounts: [books::balances(a).await?, books::balances(b).await?],
+        banks: [books::audit(a).await?, books::audit(b).await?],
+        open: open["open"].as_u64().context("the summary does not say how many are open")?,
+        locks: locks["held"].as_u64().context("the list of locks does not say how many there are")?,
+        waiting: [books::waiting(a).await?, books::waiting(b).await?],
+    })
+}
+
+async fn get(stage: &Stage, path: &str) -> anyhow::Result<Value> {
+    let answer = Client::new(Fixed::default()).get(&stage.coordinator.url(path)).await?;
+    serde_json::from_slice(answer.body()).with_context(|| format!("{path}: the answer is not JSON"))
+}
