@@ -108,14 +108,14 @@ fn sim_long(run: &Run) -> (Counts, Outcome) {
     run.all(&mut steps)
 }
 
-/// Hundreds of kills and power cuts instead of a dozen, ten rounds with a Java server instead of one, six releases of Seata's
-/// client instead of two.
+/// Hundreds of kills and power cuts instead of a dozen, ten rounds with a Java server instead of one, ten minutes of chaos instead
+/// of one, six releases of Seata's client instead of two.
 fn e2e_long(run: &Run) -> (Counts, Outcome) {
     let (built, outcome) = run.cargo(&["build", "--locked", "--profile", "e2e", "-p", "synod"]);
     if outcome.is_err() {
         return (built, outcome);
     }
-    let tests = ["transactions_crash", "java_peer", "seata_at", "seata_tcc", "seata_xa"];
+    let tests = ["transactions_crash", "java_peer", "demo", "seata_at", "seata_tcc", "seata_xa"];
     let chosen = ["-p", "synod-e2e"].into_iter().chain(tests.into_iter().flat_map(|test| ["--test", test]));
     run.long(&chosen.collect::<Vec<_>>())
 }

@@ -1,7 +1,7 @@
 //! The bank's service: HTTP on a loopback port. Others ask it for work at `/{mode}/{side}` in their transaction's context, Synod calls
 //! it for the rest at `/synod/{name}`. 200 is done, 409 refused, anything else failed.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -51,6 +51,7 @@ pub(super) struct Bank<DB: Vault> {
     participants: Arc<Participants>,
     tcc: [Tcc<Account<DB>>; 2],
     strong: Option<Arc<dyn Strong>>,
+    relay: OnceLock<Relay>,
     gate: Arc<Gate>,
 }
 
@@ -72,8 +73,6 @@ async fn serve_on<DB: Vault>(service: &BankService) -> anyhow::Result<()> {
     let listener = TcpListener::bind(service.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", service.listen))?;
     let bank = Arc::new(Bank::<DB>::open(service).await?);
-    let sink = Arc::new(Synod { client: Arc::clone(&bank.client), gate: Arc::clone(&bank.gate) });
-    let relay = Relay::start(&bank.outbox, bank.pool.clone(), sink, rules());
     // Goes on beside if the database or the coordinator does not answer by then.
     drop(tokio::time::timeout(OPENING, task::spawn(prepare(Arc::clone(&bank)))).await);
     tell(Kind::Listening, &listener.local_addr()?.to_string(), "");
@@ -82,7 +81,6 @@ async fn serve_on<DB: Vault>(service: &BankService) -> anyhow::Result<()> {
         _ = left => {}
         () = accept(&listener, &bank) => {}
     }
-    drop(relay);
     Ok(())
 }
 
@@ -98,7 +96,7 @@ fn rules() -> Rules {
     }
 }
 
-/// What is done before a bank can be asked for anything, until it works: the SDK's tables are made, and the coordinators told.
+/// What is done before a bank can be asked for anything, until it works.
 async fn prepare<DB: Vault>(bank: Arc<Bank<DB>>) {
     while let Err(error) = bank.try_prepare().await {
         tell(Kind::Note, "opening", format!("is not quite open yet: {error}"));
@@ -154,13 +152,18 @@ impl<DB: Vault> Bank<DB> {
         }
         let strong = DB::strong(&pool, &Coordinators { native: client.clone(), seata });
         let dtm = service.dtm.clone().map(|url| Dtm { url, client: Client::new(Fixed::default()) });
-        let (outbox, gate) = (Outbox::default(), Arc::default());
-        Ok(Self { base, pool, client, outbox, dtm, participants, tcc, strong, gate })
+        let (outbox, relay, gate) = (Outbox::default(), OnceLock::new(), Arc::default());
+        Ok(Self { base, pool, client, outbox, dtm, participants, tcc, strong, relay, gate })
     }
 
+    /// Makes the SDK's tables, has messages relayed, and tells the coordinators.
     async fn try_prepare(&self) -> Result<(), NotDone> {
         Barrier::create_table(&self.pool).await?;
         Outbox::create_table(&self.pool).await?;
+        self.relay.get_or_init(|| {
+            let sink = Arc::new(Synod { client: Arc::clone(&self.client), gate: Arc::clone(&self.gate) });
+            Relay::start(&self.outbox, self.pool.clone(), sink, rules())
+        });
         match &self.strong {
             Some(strong) => strong.register().await,
             None => Ok(()),
