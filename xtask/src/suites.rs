@@ -58,27 +58,7 @@ pub(crate) const SUITES: &[Suite] = &[
             console::npm(run.root, &["run", "test:node"]),
         ])
     }),
-    tests("e2e", E2E, |run| {
-        run.all(&mut [
-            cargo(run.root, &["build", "--locked", "--profile", "e2e", "-p", "synod"]),
-            // Programs that tests start: the demonstration, and examples of the SDK. As the unit suite has built them.
-            cargo(
-                run.root,
-                &[
-                    "build",
-                    "--locked",
-                    "--workspace",
-                    FULL,
-                    "--exclude",
-                    "synod-e2e",
-                    "--bin",
-                    "synod-demo",
-                    "--examples",
-                ],
-            ),
-            cargo(run.root, &["test", "--locked", "-p", "synod-e2e", "--no-fail-fast"]),
-        ])
-    }),
+    tests("e2e", E2E, e2e),
     Suite { long: true, ..tests("e2e-long", &[need::JAVA, need::MAVEN], e2e_long) },
     Suite { long: true, ..tests("log-long", &[], |run| run.long(&["-p", "synod-log"])) },
     Suite { long: true, ..tests("sim-long", &[], sim_long) },
@@ -97,6 +77,36 @@ const E2E: &[Need] = &[
     need::POSTGRES,
     need::MARIADB,
 ];
+
+/// All tests of `e2e/tests`, by name and in the workspace as a whole: so nothing is compiled again that the unit suite has, with other
+/// features. Beside them programs that tests start: the demonstration, and examples of the SDK.
+fn e2e(run: &Run) -> (Counts, Outcome) {
+    let names = match test_names(&run.root.join("e2e/tests")) {
+        Ok(names) => names,
+        Err(error) => return (Counts::default(), Err(format!("e2e/tests: {error}"))),
+    };
+    let mut test = cargo(run.root, &["test", "--locked", "--workspace", FULL, "--no-fail-fast"]);
+    test.args(names.iter().flat_map(|name| ["--test", name]));
+    run.all(&mut [
+        cargo(run.root, &["build", "--locked", "--profile", "e2e", "-p", "synod"]),
+        cargo(run.root, &["build", "--locked", "--workspace", FULL, "--bin", "synod-demo", "--examples"]),
+        test,
+    ])
+}
+
+/// What cargo calls the files and folders of a folder of tests.
+fn test_names(folder: &Path) -> std::io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_test = path.extension().is_some_and(|end| end == "rs") || path.join("main.rs").exists();
+        if let Some(name) = path.file_stem().and_then(|name| name.to_str()).filter(|_| is_test) {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
 
 /// Thousands of seeds instead of a hundred.
 fn sim_long(run: &Run) -> (Counts, Outcome) {
@@ -143,5 +153,23 @@ impl Run<'_> {
             }
         }
         (counts, Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A name of theirs that another package has too would be run there once more.
+    #[test]
+    fn end_to_end_tests_have_names_of_their_own() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let own = test_names(&root.join("e2e/tests")).unwrap();
+        assert!(own.iter().any(|name| name == "demo") && own.iter().any(|name| name == "transactions_crash"));
+        for package in std::fs::read_dir(root.join("crates")).unwrap() {
+            let folder = package.unwrap().path().join("tests");
+            let others = if folder.exists() { test_names(&folder).unwrap() } else { Vec::new() };
+            assert!(!others.iter().any(|name| own.contains(name)), "{}: {others:?}", folder.display());
+        }
     }
 }
