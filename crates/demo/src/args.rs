@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::fault::{Fault, Point};
+use crate::mode::Mode;
 
 /// Shows what Synod does.
 #[derive(Debug, Parser)]
@@ -97,27 +98,6 @@ pub(crate) struct BankService {
     pub(crate) dtm: Option<String>,
 }
 
-/// How the two banks agree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Mode {
-    /// The databases prepare, and commit when all have
-    Xa,
-    /// The services reserve, and confirm when all have
-    Tcc,
-    /// Each does its part at once, and undoes it if another one cannot
-    Saga,
-    /// One does its part and tells the other, who cannot refuse
-    Message,
-    /// Each does its part at once, and Seata's AT undoes it from a log of what the rows were before
-    At,
-    /// One does its part and writes the message down beside it, to be sent when somebody takes it
-    Outbox,
-    /// Begun over Seata's protocol; AT, a native and a dtm branch take part
-    Mixed,
-    /// The same, begun over the native API
-    MixedNative,
-}
-
 /// What can be switched on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Failing {
@@ -135,51 +115,15 @@ pub(crate) enum Failing {
     All,
 }
 
-impl Mode {
-    pub(crate) const ALL: [Self; 8] = [
-        Self::Xa,
-        Self::Tcc,
-        Self::Saga,
-        Self::Message,
-        Self::At,
-        Self::Outbox,
-        Self::Mixed,
-        Self::MixedNative,
-    ];
-
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Xa => "xa",
-            Self::Tcc => "tcc",
-            Self::Saga => "saga",
-            Self::Message => "message",
-            Self::At => "at",
-            Self::Outbox => "outbox",
-            Self::Mixed => "mixed",
-            Self::MixedNative => "mixed-native",
-        }
-    }
-
-    /// Whether one bank is told what the other has done, and cannot refuse it.
-    pub(crate) const fn is_told(self) -> bool {
-        matches!(self, Self::Message | Self::Outbox)
-    }
-}
-
-/// Those that are named, or all.
-fn chosen(named: &[Mode]) -> Vec<Mode> {
-    Mode::ALL.into_iter().filter(|mode| named.is_empty() || named.contains(mode)).collect()
-}
-
 impl Chaos {
     pub(crate) fn modes(&self) -> Vec<Mode> {
-        chosen(&self.mode)
+        Mode::chosen(&self.mode)
     }
 }
 
 impl Bank {
     pub(crate) fn modes(&self) -> Vec<Mode> {
-        chosen(&self.mode)
+        Mode::chosen(&self.mode)
     }
 
     pub(crate) fn faults(&self) -> Vec<Fault> {

@@ -18,11 +18,13 @@ use tokio::sync::watch;
 use crate::args;
 use crate::books;
 use crate::database::Dialect;
+use crate::failure::Failure;
 use crate::fault::unsuited;
-use crate::say::Say;
+use crate::mode::Mode;
+use crate::say::{Say, Who};
 use crate::setup::{Stage, Wanted};
+use crate::task;
 use crate::told::Told;
-use crate::{Failure, task};
 
 mod calm;
 mod havoc;
@@ -31,13 +33,9 @@ mod plan;
 mod teller;
 
 use havoc::Havoc;
-use ledger::Ledger;
+use ledger::{Ledger, MONEY};
+use plan::ACCOUNTS;
 use teller::Office;
-
-/// At each bank. The second half is for AT, whose rows nobody may change who does not ask for its locks.
-const ACCOUNTS: i64 = 32;
-/// What each of them holds before.
-const MONEY: i64 = 10_000;
 
 /// Makes havoc for a while; whether what is left is right.
 pub(crate) async fn run(chaos: &args::Chaos) -> Result<bool, Failure> {
@@ -75,7 +73,7 @@ async fn chaos_in(chaos: &args::Chaos, stage: &mut Stage, say: &Say) -> anyhow::
     }
     let office = Office::open(stage).await?;
     let [a, b] = stage.dialects().map(Dialect::name);
-    let modes: Vec<&str> = chaos.modes().into_iter().map(args::Mode::as_str).collect();
+    let modes: Vec<&str> = chaos.modes().into_iter().map(Mode::as_str).collect();
     say.begin(&format!(
         "{} s of {} at a time between bank A on {a} and bank B on {b}: {}; seed {seed}",
         chaos.seconds,
@@ -96,13 +94,16 @@ async fn chaos_in(chaos: &args::Chaos, stage: &mut Stage, say: &Say) -> anyhow::
     let end = task::now() + Duration::from_secs(chaos.seconds);
     while task::now() < end {
         havoc.strike(stage).await?;
-        say.line(crate::say::Who::Demo, &ledger.summary());
+        say.line(Who::Demo, &ledger.summary());
     }
     stop.send_replace(true);
     for teller in tellers {
         teller.await.context("a teller has panicked")?;
     }
-    say.line(crate::say::Who::Demo, "nobody is killed any more, and no transfers are begun");
+    say.line(Who::Demo, "nobody is killed any more, and no transfers are begun");
     let left = calm::wait(stage, &office, &ledger).await?;
-    Ok(ledger.judge(say, &havoc, &left))
+    for (victim, kills) in havoc.kills() {
+        say.text(&format!("{victim} was killed {kills} times"));
+    }
+    Ok(ledger.judge(say, &left))
 }

@@ -14,8 +14,8 @@ use synod_client::{native, seata};
 
 use crate::bank::RETRY_INTERVAL;
 use crate::binary;
+use crate::child::{Owned, free_address};
 use crate::fault::Faces;
-use crate::process::{Owned, free_address};
 use crate::say::{Say, Who};
 use crate::task::now;
 

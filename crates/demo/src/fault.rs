@@ -3,8 +3,8 @@
 use clap::ValueEnum;
 use synod_client::native::Standing;
 
-use crate::args::Mode;
 use crate::database::Dialect;
+use crate::mode::Mode;
 
 /// What fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

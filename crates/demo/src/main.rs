@@ -14,9 +14,12 @@ mod bank;
 mod binary;
 mod books;
 mod chaos;
+mod child;
 mod coordinator;
 mod database;
+mod failure;
 mod fault;
+mod mode;
 mod process;
 mod say;
 mod script;
@@ -26,26 +29,7 @@ mod task;
 mod told;
 mod verdict;
 
-/// Why a command ended badly: what to say, and the exit code.
-#[derive(Debug)]
-struct Failure {
-    error: anyhow::Error,
-    code: u8,
-}
-
-impl Failure {
-    /// Bad usage.
-    fn usage(why: &'static str) -> Self {
-        Self { error: anyhow::Error::msg(why), code: 2 }
-    }
-}
-
-/// Whatever has no exit code of its own failed at run time.
-impl<E: Into<anyhow::Error>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self { error: error.into(), code: 1 }
-    }
-}
+use failure::Failure;
 
 fn main() -> ExitCode {
     let command = match args::Args::try_parse() {

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -13,31 +13,13 @@ use tokio::sync::watch;
 
 use crate::bank::Wish;
 use crate::bank::report::{Kind, Report};
+use crate::child::{Owned, free_address};
 use crate::coordinator::Addresses;
 use crate::database::Database;
 use crate::say::{Say, Who};
 
 /// Longest wait for something that a bank is about to do.
 const WAIT: Duration = Duration::from_secs(30);
-
-/// A child that does not outlive us.
-#[derive(Debug)]
-pub(crate) struct Owned(pub(crate) Child);
-
-impl Owned {
-    /// SIGKILL, and waits for the end.
-    pub(crate) fn kill(&mut self) {
-        // One that has ended already cannot be killed, which is as good.
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
 
 /// A bank's service.
 #[derive(Debug)]
@@ -189,10 +171,4 @@ async fn until(reports: &watch::Sender<Vec<Report>>, kind: Kind, point: &str) ->
     let heard = tokio::time::timeout(WAIT, reports.wait_for(|reports| reports.iter().any(is_it))).await;
     heard.with_context(|| format!("not within {WAIT:?}: {kind:?} {point}"))??;
     Ok(())
-}
-
-/// One that stays ours while whoever listens there is down: below the ports that the system hands out by itself.
-pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
-    let port = synod_scratch::free_port().context("no port is free")?;
-    Ok(SocketAddr::from(([127, 0, 0, 1], port)))
 }

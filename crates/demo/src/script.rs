@@ -5,11 +5,11 @@ use std::time::Duration;
 use anyhow::{bail, ensure};
 use synod_client::native::{self, Transaction};
 
-use crate::args::Mode;
 use crate::bank::report::Kind;
 use crate::bank::{Posting, Wish};
 use crate::books::{self, Balance, audit};
 use crate::fault::{Fault, Outcome, Point};
+use crate::mode::Mode;
 use crate::process::BankProcess;
 use crate::say::Who;
 use crate::setup::Stage;

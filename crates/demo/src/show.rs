@@ -2,9 +2,9 @@
 
 use anyhow::Context as _;
 
-use crate::Failure;
 use crate::args;
 use crate::database::Dialect;
+use crate::failure::Failure;
 use crate::fault::{Fault, unsuited};
 use crate::say::{Say, Who};
 use crate::script;

@@ -6,10 +6,10 @@ use synod_client::sql::sqlx::Pool;
 use synod_client::sql::{Barrier, Entry, Key, Op, Ran};
 
 use super::change::Change;
+use super::posting::{NotDone, Posting, Said, Side};
 use super::report::{Kind, tell};
 use super::vault::{Vault, post};
-use super::{NotDone, Posting, Said, Side};
-use crate::args::Mode;
+use crate::mode::Mode;
 
 /// One side of the accounts, in one mode.
 #[derive(Debug)]

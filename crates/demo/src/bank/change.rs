@@ -2,8 +2,8 @@
 
 use synod_client::sql::Op;
 
+use super::posting::{Posting, Side};
 use super::vault::Dialect;
-use super::{Posting, Side};
 
 /// A change of an account. `:amount` and `:account` stand for what a posting says.
 #[derive(Clone, Copy, Debug)]

@@ -7,10 +7,10 @@ use synod_client::Xid;
 use synod_client::call::http::Client;
 use synod_client::sql::{Key, Op};
 
+use super::posting::{NotDone, Posting, Said, Side};
 use super::service::Bank;
 use super::vault::Vault;
-use super::{NotDone, Posting, Said, Side};
-use crate::args::Mode;
+use crate::mode::Mode;
 
 /// dtm's clients count their branches.
 const BRANCH: &str = "01";

@@ -8,12 +8,13 @@ use synod_client::native::{Asked, Checked, Message, Payload};
 use synod_client::rm::EndError;
 use synod_client::sql::{Barrier, Key, Op};
 
+use super::RETRY_INTERVAL;
 use super::account::{Account, told};
+use super::posting::{NotDone, Order, Posting, Said, Side};
 use super::report::{Kind, tell};
 use super::service::Bank;
 use super::vault::Vault;
-use super::{NotDone, Order, Posting, RETRY_INTERVAL, Said, Side};
-use crate::args::Mode;
+use crate::mode::Mode;
 
 /// Between the local transaction and the submit.
 pub(crate) const SUBMIT: &str = "message/debit/submit";

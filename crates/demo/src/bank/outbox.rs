@@ -11,11 +11,11 @@ use super::account::{skipped, told};
 use super::change::Change;
 use super::gate::Gate;
 use super::message::sender;
+use super::posting::{NotDone, Order, Said, Side};
 use super::report::{Kind, tell};
 use super::service::Bank;
 use super::vault::{Vault, post};
-use super::{NotDone, Order, Said, Side};
-use crate::args::Mode;
+use crate::mode::Mode;
 
 /// Between the local transaction and the relay.
 pub(crate) const RELAY: &str = "outbox/debit/relay";

@@ -26,12 +26,14 @@ use super::account::Account;
 use super::dtm::{self, Dtm};
 use super::gate::{Gate, Wish};
 use super::outbox::Synod;
+use super::posting::{NotDone, Posting, Said, Side};
 use super::report::{Kind, tell};
 use super::strong::{Coordinators, Strong, XA};
 use super::vault::Vault;
-use super::{NotDone, Posting, RETRY_INTERVAL, Said, Side, message, outbox};
-use crate::args::{BankService, Mode};
+use super::{RETRY_INTERVAL, message, outbox};
+use crate::args::BankService;
 use crate::database::{Database, Dialect};
+use crate::mode::Mode;
 use crate::task;
 
 /// Largest body taken.

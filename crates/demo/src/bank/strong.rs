@@ -12,8 +12,8 @@ use tokio::sync::OnceCell;
 
 use super::account::told;
 use super::change::Change;
+use super::posting::{NotDone, Posting, Said, Side};
 use super::vault::{Vault, post};
-use super::{NotDone, Posting, Said, Side};
 use crate::books::UNDO_TABLE;
 
 /// The name under which Synod ends branches of XA here.

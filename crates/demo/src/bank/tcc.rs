@@ -5,8 +5,8 @@ use synod_client::rm::{Branch, EndError};
 use synod_client::sql::Op;
 
 use super::account::Account;
+use super::posting::{NotDone, Posting};
 use super::vault::Vault;
-use super::{NotDone, Posting};
 
 impl<DB: Vault> Action for Account<DB> {
     type Input = Posting;

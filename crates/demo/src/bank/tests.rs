@@ -6,11 +6,11 @@ use tempfile::TempDir;
 
 use super::account::Account;
 use super::message::sender;
+use super::posting::{NotDone, Posting, Said, Side};
 use super::vault::Vault as _;
-use super::{NotDone, Posting, Said, Side};
-use crate::args::Mode;
 use crate::books::{self, Balance};
 use crate::database::Database;
+use crate::mode::Mode;
 
 const BRANCH: Key<'static> = Key::branch("127.0.0.1:8091:1", "one");
 const POSTING: Posting = Posting { account: 0, amount: 100 };

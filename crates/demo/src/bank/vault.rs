@@ -11,8 +11,8 @@ use synod_client::sql::{
 pub(super) use crate::database::Dialect;
 
 use super::change::Change;
+use super::posting::{NotDone, Posting, Said};
 use super::strong::{Coordinators, Full, Strong};
-use super::{NotDone, Posting, Said};
 
 /// Waits for a lock end after this, so that a call that waits is answered and repeated.
 const POSTGRES_OPENING: &str = "set lock_timeout = '2s'";

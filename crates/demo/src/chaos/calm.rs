@@ -7,8 +7,8 @@ use serde_json::Value;
 use synod_client::call::{Fixed, http::Client};
 use synod_client::native::Standing;
 
-use super::ledger::{Ledger, Left};
-use super::teller::{Known, Office};
+use super::ledger::{Known, Ledger, Left};
+use super::teller::Office;
 use crate::books;
 use crate::script::look;
 use crate::setup::Stage;

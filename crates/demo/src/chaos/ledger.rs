@@ -3,12 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::havoc::Havoc;
-use super::plan::Plan;
-use super::teller::Known;
-use super::{ACCOUNTS, MONEY};
+use super::plan::{ACCOUNTS, Plan};
 use crate::books::Balance;
 use crate::say::Say;
+
+/// What each account holds before.
+pub(super) const MONEY: i64 = 10_000;
+
+/// What is known of a transfer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    Moved,
+    NotMoved,
+    /// Only Synod knows, under this id; if it has never heard of it, it has not happened.
+    Ask(String),
+}
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -130,7 +139,7 @@ impl Ledger {
     }
 
     /// Shows what was found; whether it is right.
-    pub(super) fn judge(&self, say: &Say, havoc: &Havoc, left: &Left) -> bool {
+    pub(super) fn judge(&self, say: &Say, left: &Left) -> bool {
         let mut modes: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
         for (plan, known) in self.all().iter() {
             modes.entry(plan.mode.as_str()).or_default()[usize::from(*known != Known::Moved)] += 1;
@@ -138,9 +147,6 @@ impl Ledger {
         say.text(&format!("\n{:<14}{:>10}{:>14}", "mode", "committed", "not committed"));
         for (mode, [moved, not]) in modes {
             say.text(&format!("{mode:<14}{moved:>10}{not:>14}"));
-        }
-        for (victim, kills) in havoc.kills() {
-            say.text(&format!("{victim} was killed {kills} times"));
         }
         let breaches = self.breaches(left);
         for breach in &breaches {
@@ -163,7 +169,7 @@ fn number(count: usize) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::Mode;
+    use crate::mode::Mode;
 
     fn left() -> Left {
         let accounts = [0, 1].map(|_| vec![MONEY; usize::try_from(ACCOUNTS).unwrap()]);

@@ -1,8 +1,10 @@
 //! A transfer: who pays whom, how much, and how the two banks agree on it.
 
-use super::ACCOUNTS;
-use crate::args::Mode;
 use crate::bank::Posting;
+use crate::mode::Mode;
+
+/// At each bank. The second half is for AT, whose rows nobody may change who does not ask for its locks.
+pub(super) const ACCOUNTS: i64 = 32;
 
 /// See the module.
 #[derive(Clone, Debug)]

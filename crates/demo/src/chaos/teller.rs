@@ -8,10 +8,10 @@ use synod_client::native::{self, Payload, Saga, SagaStep, Subscriber};
 use synod_client::tm::{Backend, CommitError, GlobalTx};
 use tokio::sync::watch;
 
-use super::ledger::Ledger;
+use super::ledger::{Known, Ledger};
 use super::plan::Plan;
-use crate::args::Mode;
 use crate::bank::{Order, RETRY_INTERVAL};
+use crate::mode::Mode;
 use crate::process::Teller;
 use crate::setup::Stage;
 
@@ -23,15 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
 /// One teller in so many forgets what it has begun.
 const FORGETFUL: u32 = 40;
-
-/// What is known of a transfer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Known {
-    Moved,
-    NotMoved,
-    /// Only Synod knows, under this id; if it has never heard of it, it has not happened.
-    Ask(String),
-}
 
 /// Everybody whom a teller asks. Cheap to clone.
 #[derive(Clone)]

@@ -5,11 +5,11 @@ use anyhow::{Context as _, bail, ensure};
 use synod_client::native::Subscriber;
 
 use super::{PAUSE, Transfer, WAIT};
-use crate::args::Mode;
 use crate::bank::report::Kind;
 use crate::bank::{ABORT, Order, RELAY, SUBMIT, Wish};
 use crate::books;
 use crate::fault::{Fault, Outcome, Point};
+use crate::mode::Mode;
 use crate::process::Teller;
 use crate::task::now;
 

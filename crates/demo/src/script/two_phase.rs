@@ -8,9 +8,9 @@ use anyhow::Context as _;
 use synod_client::tm::{Backend, GlobalTx};
 
 use super::Transfer;
-use crate::args::Mode;
 use crate::bank::{Posting, Wish};
 use crate::fault::{Fault, Outcome, Point};
+use crate::mode::Mode;
 
 /// Undecided for so long, it is rolled back.
 const TIMEOUT: Duration = Duration::from_secs(30);
