@@ -1,5 +1,5 @@
 //! How Seata's Java clients reach the server and write to it, where it is not the way that is theirs by default: found through
-//! the node's own Eureka face, and with bodies that each of their compressors has made small.
+//! the node's own Eureka face or as the leader of a Raft, and with bodies that each of their compressors has made small.
 #![allow(clippy::print_stdout, reason = "a run tells its figures")]
 
 use std::time::Duration;
@@ -44,6 +44,20 @@ fn a_client_finds_the_server_in_eureka() {
     let mut client = SeataClient::start_with(SeataVersion::NEWEST, "shop", &properties);
     both_ways(&mut client);
     println!("{} through Eureka: {:?}", client.version(), began.elapsed());
+}
+
+#[test]
+fn a_client_finds_the_leader_as_of_seatas_raft() {
+    let began = now();
+    let node = Synod::start(&["face.seata.listen=127.0.0.1:0"]);
+    let properties = [
+        ("registry.type", "raft"),
+        ("registry.raft.serverAddr", &*node.address().to_string()),
+        ("service.vgroupMapping.synod", "default"),
+    ];
+    let mut client = SeataClient::start_with(SeataVersion::NEWEST, "shop", &properties);
+    both_ways(&mut client);
+    println!("{} through Raft's metadata: {:?}", client.version(), began.elapsed());
 }
 
 #[test]

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use libfuzzer_sys::fuzz_target;
-use synod_wire::dtm::{AllReply, Answer, Call, QueryReply, ScanReply, WorkflowReply, decode_reply, reply};
+use synod_wire::dtm::{
+    AllReply, Answer, Call, QueryReply, ScanReply, ServiceUrl, WorkflowReply, decode_reply, reply,
+};
 
 fuzz_target!(|body: &[u8]| {
     let _ = (Answer::http(200, body), Answer::json_rpc(200, body));
@@ -33,5 +35,6 @@ fn call(text: &str) {
         payload: payload.as_bytes(),
         headers: &headers,
     };
-    let _ = (call.transport(), call.http(), call.json_rpc(text), call.grpc());
+    let _ = (call.http(), call.json_rpc(text), call.grpc());
+    let _ = ServiceUrl::parse(url, call.transport());
 }

@@ -125,7 +125,8 @@ fn e2e_long(run: &Run) -> (Counts, Outcome) {
     if outcome.is_err() {
         return (built, outcome);
     }
-    let tests = ["transactions_crash", "java_peer", "demo", "seata_at", "seata_tcc", "seata_xa"];
+    let tests =
+        ["transactions_crash", "java_peer", "demo", "seata_at", "seata_saga", "seata_tcc", "seata_xa"];
     let chosen = ["-p", "synod-e2e"].into_iter().chain(tests.into_iter().flat_map(|test| ["--test", test]));
     run.long(&chosen.collect::<Vec<_>>())
 }

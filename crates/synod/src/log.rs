@@ -37,7 +37,7 @@ pub(crate) fn inspect(args: &LogInspect) -> Result<(), Failure> {
 pub(crate) fn power_cut(args: &LogPowerCut) -> Result<(), Failure> {
     let loss = args.torn.map_or(Loss::All, Loss::Torn);
     let undone = power_cut::set_back(&args.dir.join("log"), &args.journal, loss)?;
-    output::json(&json!({"writes": undone.writes, "names": undone.names}))
+    output::json(&json!({"writes": undone.writes, "names": undone.names, "under_way": undone.under_way}))
 }
 
 fn found_text(found: &Found) -> String {

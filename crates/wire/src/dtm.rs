@@ -34,6 +34,7 @@ pub mod proto;
 mod record;
 mod registration;
 pub mod reply;
+mod service_url;
 mod time;
 mod transaction;
 
@@ -49,6 +50,7 @@ pub use record::{
 };
 pub use registration::{Registration, Row};
 pub use reply::Refusal;
+pub use service_url::{BadServiceUrl, ServiceUrl};
 pub use time::Time;
 pub use transaction::{Options, Step, Transaction, TransactionError};
 

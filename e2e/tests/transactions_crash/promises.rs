@@ -11,8 +11,6 @@ use synod_e2e::{Connection, Participant, Request};
 
 /// Clients at work at once.
 const CLIENTS: u64 = 6;
-/// Bytes that each saga and message carries, so that the log grows over more than one segment.
-const PAYLOAD: usize = 2_000;
 
 /// What a client was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,14 +46,18 @@ pub(crate) fn script(received: &Received) -> (u16, String) {
 pub(crate) struct Work {
     pub(crate) participant: Participant,
     pub(crate) promises: Promises,
+    /// Bytes that each saga and message carries.
+    payload: usize,
     next: AtomicU64,
 }
 
 impl Work {
-    pub(crate) fn new() -> Self {
+    /// With so many bytes in each saga and message: the more, the faster the log grows.
+    pub(crate) fn new(payload: usize) -> Self {
         Self {
             participant: Participant::start(script),
             promises: Promises::default(),
+            payload,
             next: AtomicU64::new(1),
         }
     }
@@ -142,7 +144,7 @@ impl Client<'_> {
             {"action": self.url("/a1"), "compensate": self.url("/c1")},
             {"action": self.url("/a2"), "compensate": self.url("/c2")},
         ]);
-        let payload = json!({"fill": "x".repeat(PAYLOAD)}).to_string();
+        let payload = json!({"fill": "x".repeat(self.work.payload)}).to_string();
         self.post(
             "submit",
             &json!({
@@ -154,7 +156,7 @@ impl Client<'_> {
     }
 
     fn message(&mut self, gid: &str, told: Told) -> Option<()> {
-        let payload = json!({"fill": "x".repeat(PAYLOAD)}).to_string();
+        let payload = json!({"fill": "x".repeat(self.work.payload)}).to_string();
         let body = json!({
             "gid": gid, "trans_type": "msg", "query_prepared": self.url("/check"), "timeout_to_fail": 1,
             "retry_interval": 1, "steps": [{"action": self.url("/deliver")}], "payloads": [payload],

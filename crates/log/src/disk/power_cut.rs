@@ -18,12 +18,15 @@ use super::recorder::{self, Note, kept};
 use crate::record::pieces;
 
 /// What [`set_back`] undid.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SetBack {
     /// Writes that no sync covered.
     pub writes: usize,
     /// Names made, changed or deleted that no sync covered.
     pub names: usize,
+    /// The changes of names that no sync covered when the process died, in their order, whatever was undone of them: `create NAME`,
+    /// `rename FROM TO`, `unlink NAME`.
+    pub under_way: Vec<String>,
 }
 
 /// Sets a directory back to what is durable, and removes the journal. The process that wrote both must be dead.
@@ -42,13 +45,14 @@ pub fn set_back(dir: &Path, journal: &Path, loss: Loss) -> io::Result<SetBack> {
     }
     fs::remove_dir_all(journal.with_added_extension("kept"))?;
     fs::remove_file(journal)?;
-    Ok(SetBack { writes, names: names.undone })
+    Ok(SetBack { writes, names: names.undone, under_way: names.under_way })
 }
 
 struct Names {
     /// Entries before this one are durable as far as they tell names.
     durable: usize,
     undone: usize,
+    under_way: Vec<String>,
 }
 
 fn set_back_names(dir: &Path, journal: &Path, notes: &[Note], loss: Loss) -> io::Result<Names> {
@@ -57,17 +61,26 @@ fn set_back_names(dir: &Path, journal: &Path, notes: &[Note], loss: Loss) -> io:
         _ => None,
     });
     let mut durable = synced.max().unwrap_or(0);
-    let changes_name =
-        |note: &Note| matches!(note, Note::Create { .. } | Note::Rename { .. } | Note::Unlink { .. });
+    let under_way = notes[durable..].iter().filter_map(change_of_name).collect();
     if let Loss::Torn(seed) = loss {
         // A file system with a journal keeps the order of changes: some of the first survive.
         durable += Rng::new(seed).below((notes.len() - durable) as u64 + 1) as usize;
     }
-    let undone = notes[durable..].iter().filter(|note| changes_name(note)).count();
+    let undone = notes[durable..].iter().filter_map(change_of_name).count();
     for note in notes[durable..].iter().rev() {
         undo_name(dir, journal, note)?;
     }
-    Ok(Names { durable, undone })
+    Ok(Names { durable, undone, under_way })
+}
+
+/// What an entry changes of names, in words.
+fn change_of_name(note: &Note) -> Option<String> {
+    match note {
+        Note::Create { name } => Some(format!("create {name}")),
+        Note::Rename { from, to, .. } => Some(format!("rename {from} {to}")),
+        Note::Unlink { name, .. } => Some(format!("unlink {name}")),
+        Note::File { .. } | Note::Write { .. } | Note::Synced { .. } | Note::SyncedDir { .. } => None,
+    }
 }
 
 /// Each of these may have been noted and then not done.
@@ -182,7 +195,7 @@ mod tests {
 
     fn recorded(work: impl FnOnce(&RealDisk)) -> (tempfile::TempDir, SetBack) {
         let dir = tempfile::tempdir().unwrap();
-        let recording = Recording { journal: dir.path().join("journal"), skip_sync: false };
+        let recording = Recording { journal: dir.path().join("journal"), ..Recording::default() };
         let data = dir.path().join("data");
         work(&RealDisk::recording(&data, &recording).unwrap());
         let undone = set_back(&data, &recording.journal, Loss::All).unwrap();
@@ -205,7 +218,7 @@ mod tests {
             file.write_at(0, b"ONE").unwrap();
         });
         assert_eq!(content(&dir, "a").as_deref(), Some(&b"one two"[..]));
-        assert_eq!(undone, SetBack { writes: 2, names: 0 });
+        assert_eq!(undone, SetBack { writes: 2, ..SetBack::default() });
     }
 
     #[test]
@@ -225,6 +238,7 @@ mod tests {
         assert_eq!(content(&dir, "b").as_deref(), Some(&b"b"[..]));
         assert_eq!(content(&dir, "c"), None);
         assert_eq!(undone.names, 3);
+        assert_eq!(undone.under_way, ["rename a b", "create c", "unlink b"]);
     }
 
     #[test]
@@ -245,7 +259,7 @@ mod tests {
     #[test]
     fn a_journal_is_continued_by_the_next_process() {
         let dir = tempfile::tempdir().unwrap();
-        let recording = Recording { journal: dir.path().join("journal"), skip_sync: false };
+        let recording = Recording { journal: dir.path().join("journal"), ..Recording::default() };
         let data = dir.path().join("data");
         let disk = || RealDisk::recording(&data, &recording).unwrap();
         let file = disk().create("a").unwrap();
@@ -260,7 +274,8 @@ mod tests {
     #[test]
     fn without_syncs_nothing_is_left() {
         let dir = tempfile::tempdir().unwrap();
-        let recording = Recording { journal: dir.path().join("journal"), skip_sync: true };
+        let recording =
+            Recording { journal: dir.path().join("journal"), skip_sync: true, ..Recording::default() };
         let data = dir.path().join("data");
         let disk = RealDisk::recording(&data, &recording).unwrap();
         let file = disk.create("a").unwrap();

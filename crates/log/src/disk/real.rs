@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::recorder::Recorder;
 use super::{Disk, DiskFile, Guard};
@@ -18,13 +19,15 @@ pub struct RealDisk {
 }
 
 /// For tests with real power cuts: what a disk writes down beside its work, for [`power_cut`](super::power_cut).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Recording {
     /// The journal, on the same file system and outside of the directory. A folder with `.kept` added to its name lies
     /// beside it.
     pub journal: PathBuf,
     /// Leaves out every `fdatasync`, as a faulty program would: the test must notice.
     pub skip_sync: bool,
+    /// How much longer it takes to make names durable, so that a test has the time to cut the power before that.
+    pub slow_names: Duration,
 }
 
 impl RealDisk {

@@ -10,6 +10,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::Recording;
 
@@ -42,6 +43,7 @@ pub(super) struct Recorder {
     dir: PathBuf,
     path: PathBuf,
     skip_sync: bool,
+    slow_names: Duration,
     inner: Mutex<Inner>,
 }
 
@@ -67,7 +69,8 @@ impl Recorder {
         for note in notes {
             inner.follow(&note);
         }
-        Ok(Self { dir: dir.to_owned(), path, skip_sync: recording.skip_sync, inner: Mutex::new(inner) })
+        let Recording { skip_sync, slow_names, .. } = *recording;
+        Ok(Self { dir: dir.to_owned(), path, skip_sync, slow_names, inner: Mutex::new(inner) })
     }
 
     fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -108,6 +111,7 @@ impl Recorder {
 
     pub(super) fn syncing_dir(&self, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         let since = self.inner().notes + 1;
+        std::thread::sleep(self.slow_names);
         sync()?;
         self.inner().note(&Note::SyncedDir { since })
     }

@@ -54,7 +54,11 @@ fn child() {
             say(if matches!(opened, Err(OpenError::InUse { .. })) { "in use" } else { "mine" });
         }
         "write" | "write-without-sync" => {
-            let recording = Recording { journal: dir.join("journal"), skip_sync: role != "write" };
+            let recording = Recording {
+                journal: dir.join("journal"),
+                skip_sync: role != "write",
+                ..Recording::default()
+            };
             let disk = RealDisk::recording(&data, &recording).unwrap();
             write_for_ever(&mut Log::open(Arc::new(disk), settings()).unwrap());
         }

@@ -1,6 +1,8 @@
 //! The keys of consensus and its log.
 
-use super::key::{Kind, settings, size};
+use std::time::Duration;
+
+use super::key::{DURATION, Kind, settings, size};
 
 settings! {
     /// Consensus and its log.
@@ -19,5 +21,8 @@ settings! {
         /// For tests with power cuts: leaves out every `fdatasync`, so that a test can show that it notices. Refused without
         /// the journal.
         power_cut_skip_sync: bool = "raft.power_cut_skip_sync", Kind::Bool, "false", "true";
+        /// For tests with power cuts: how much longer it takes until a new name is durable, so that a cut can come before that.
+        /// Without the journal it means nothing.
+        power_cut_slow_names: Duration = "raft.power_cut_slow_names", DURATION, "0s", "50ms";
     }
 }

@@ -110,8 +110,11 @@ fn disk(config: &RaftConfig, dir: &Path) -> std::io::Result<RealDisk> {
     if config.power_cut_journal.is_empty() {
         return RealDisk::new(dir);
     }
-    let recording =
-        Recording { journal: config.power_cut_journal.clone().into(), skip_sync: config.power_cut_skip_sync };
+    let recording = Recording {
+        journal: config.power_cut_journal.clone().into(),
+        skip_sync: config.power_cut_skip_sync,
+        slow_names: config.power_cut_slow_names,
+    };
     tracing::warn!(
         journal = config.power_cut_journal,
         skip_sync = recording.skip_sync,

@@ -9,7 +9,7 @@ mod transactions;
 
 use synod_wire::native::v1;
 
-use self::client::Client;
+pub(crate) use self::client::Client;
 use crate::node::TestNode;
 use crate::participant::Participant;
 

@@ -12,7 +12,8 @@ use tokio::net::TcpStream;
 /// A running node and its data.
 pub(crate) struct TestNode {
     pub(crate) running: Running,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
+    set: Vec<String>,
 }
 
 /// An answer.
@@ -30,8 +31,6 @@ impl Answer {
 
 impl TestNode {
     pub(crate) async fn start(set: &[&str]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let mut sources = Sources { data: Some(dir.path().to_owned()), ..Sources::default() };
         let fixed = [
             "http.listen=127.0.0.1:0",
             "face.seata.listen=off",
@@ -40,9 +39,21 @@ impl TestNode {
             "grpc.listen=127.0.0.1:0",
             "registry.self.register=false",
         ];
-        sources.set = fixed.iter().chain(set).map(ToString::to_string).collect();
+        let set = fixed.iter().chain(set).map(ToString::to_string).collect();
+        Self::start_in(tempfile::tempdir().unwrap(), set).await
+    }
+
+    async fn start_in(dir: tempfile::TempDir, set: Vec<String>) -> Self {
+        let data = Some(dir.path().to_owned());
+        let sources = Sources { data, set: set.clone(), ..Sources::default() };
         let running = start(Config::load(&sources).unwrap(), Clock::system()).await.unwrap();
-        Self { running, _dir: dir }
+        Self { running, dir, set }
+    }
+
+    /// Stops it and starts it again on the same data.
+    pub(crate) async fn restart(self) -> Self {
+        self.running.stop().await;
+        Self::start_in(self.dir, self.set).await
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

@@ -1,15 +1,16 @@
-//! A participant in this process: answers as it is told to, and remembers what it was asked.
+//! A participant in this process, over HTTP and gRPC: answers as it is told to, and remembers what it was asked.
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use synod_server::task;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -52,14 +53,22 @@ impl Participant {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (answers, sender) = (Arc::clone(&answers), Arc::clone(&sender));
                 connections.spawn(async move {
-                    let service = service_fn(|request| answer(request, &answers, &sender));
-                    let http = hyper::server::conn::http1::Builder::new();
+                    let service =
+                        service_fn(move |request| answer(request, Arc::clone(&answers), Arc::clone(&sender)));
+                    let http = auto::Builder::new(TokioExecutor::new());
                     // How a connection ends is the caller's business.
                     drop(http.serve_connection(TokioIo::new(stream), service).await);
                 });
             }
         });
         Self { base, script, seen, serving }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.base
+            .rsplit_once(':')
+            .and_then(|(_, port)| port.parse().ok())
+            .expect("an address ends with its port")
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -96,18 +105,27 @@ impl Drop for Participant {
 
 async fn answer(
     request: Request<Incoming>,
-    script: &Script,
-    seen: &watch::Sender<Vec<Seen>>,
+    script: Script,
+    seen: Arc<watch::Sender<Vec<Seen>>>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
     let body = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
     let path = head.uri.path().to_owned();
+    let is_grpc = head.version == Version::HTTP_2;
     let (status, text) = match script.lock().unwrap().get_mut(&path) {
         None => (200, ""),
         Some(answers) if answers.len() > 1 => answers.pop_front().unwrap(),
         Some(answers) => answers[0],
     };
     seen.send_modify(|all| all.push(Seen { path, headers: head.headers, body }));
+    if is_grpc {
+        // Nothing but a head.
+        let code = if status == 200 { "0" } else { "10" };
+        let mut response = Response::new(Full::default());
+        response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
+        response.headers_mut().insert("grpc-status", HeaderValue::from_static(code));
+        return Ok(response);
+    }
     let mut response = Response::new(Full::from(text));
     *response.status_mut() = StatusCode::from_u16(status).unwrap();
     Ok(response)

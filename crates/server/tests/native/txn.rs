@@ -5,6 +5,7 @@ mod messages;
 mod modes;
 mod prefixes;
 mod refusals;
+mod services;
 
 use serde_json::{Value, json};
 

@@ -8,7 +8,7 @@ use synod_core::txn::command::Enrolment;
 use synod_core::txn::topic::Topics;
 use synod_core::txn::{Begin, Branch, End, Leg, Mode, Options, Protocol, Status, Step, Target, Txn};
 use synod_wire::dtm::{
-    self, BranchRecord, Call, Limits, MessageCustom, Registration, SagaCustom, Time, Transaction,
+    self, BranchRecord, Call, Limits, MessageCustom, Registration, SagaCustom, ServiceUrl, Time, Transaction,
     TransactionRecord, Transport, WorkflowCustom, op, status, trans_type,
 };
 
@@ -96,7 +96,7 @@ pub(super) fn begin(
         name: name.into(),
         options,
         headers: headers.collect(),
-        back_check: target(from, &from.query_prepared),
+        back_check: target(from, &from.query_prepared)?,
         note: Bytes::from(from.custom_data.clone()),
         branches,
         submit,
@@ -130,21 +130,28 @@ fn options(from: &Transaction, mode: Mode) -> Options {
 }
 
 /// Whom to call at a URL; nobody at an empty one.
-fn target(of: &Transaction, url: &str) -> Option<Target> {
+fn target(of: &Transaction, url: &str) -> Result<Option<Target>, No> {
     target_in(&of.protocol, url)
 }
 
-fn target_in(protocol: &str, url: &str) -> Option<Target> {
+/// What names a service in the scheme of one of the original's drivers names it in our own registry (dtm.md 2.2).
+fn target_in(protocol: &str, url: &str) -> Result<Option<Target>, No> {
     let headers = BTreeMap::new();
     let (gid, trans_type, branch_id, op, payload) = ("", "", "", "", &[][..]);
     let call = Call { gid, trans_type, protocol, branch_id, op, url, payload, headers: &headers };
-    let protocol = match call.transport() {
-        Transport::Nothing => return None,
+    let transport = call.transport();
+    let protocol = match transport {
+        Transport::Nothing => return Ok(None),
         Transport::Http => Protocol::DtmHttp,
         Transport::JsonRpc => Protocol::DtmJsonRpc,
         Transport::Grpc => Protocol::DtmGrpc,
     };
-    Some(Target { protocol, url: url.into() })
+    let url = match ServiceUrl::parse(url, transport) {
+        Ok(None) => url.into(),
+        Ok(Some(ServiceUrl { service, target })) => format!("synod://{service}{target}").into(),
+        Err(error) => return Err(No::error(format!("{url:?} cannot be called: {error}"))),
+    };
+    Ok(Some(Target { protocol, url }))
 }
 
 fn payload(from: &Transaction, step: usize) -> Result<Bytes, No> {
@@ -170,8 +177,8 @@ fn saga(from: &Transaction, custom: &SagaCustom) -> Result<Vec<Enrolment>, No> {
         let before = custom.orders.get(&number).filter(|_| custom.concurrent).into_iter().flatten();
         let after = before.map(|step| u16::try_from(*step)).collect::<Result<_, _>>();
         Ok(Enrolment {
-            forward: target(from, &step.action),
-            backward: target(from, &step.compensate),
+            forward: target(from, &step.action)?,
+            backward: target(from, &step.compensate)?,
             after: after.map_err(|_| No::error("custom_data: an order names a step that is not there"))?,
             ..enrolment(dtm::step_id(number), payload(from, number)?)
         })
@@ -185,7 +192,7 @@ fn message(from: &Transaction, topics: &Topics) -> Result<Vec<Enrolment>, No> {
     for (number, step) in from.steps.iter().enumerate() {
         let payload = payload(from, number)?;
         let Some(topic) = step.action.strip_prefix(dtm::TOPIC_PREFIX) else {
-            let forward = target(from, &step.action);
+            let forward = target(from, &step.action)?;
             branches.push(Enrolment { forward, ..enrolment(dtm::step_id(number), payload) });
             continue;
         };
@@ -195,7 +202,7 @@ fn message(from: &Transaction, topics: &Topics) -> Result<Vec<Enrolment>, No> {
         }
         for (place, subscriber) in subscribers.iter().enumerate() {
             let id = dtm::subscriber_id(number, place, subscribers.len());
-            let forward = target(from, &subscriber.url);
+            let forward = target(from, &subscriber.url)?;
             branches.push(Enrolment { forward, ..enrolment(id, payload.clone()) });
         }
     }
@@ -205,14 +212,13 @@ fn message(from: &Transaction, topics: &Topics) -> Result<Vec<Enrolment>, No> {
 /// A branch that a client registers, for a transaction whose calls go over this protocol.
 pub(super) fn register(from: &Registration, protocol: &str) -> Result<Enrolment, No> {
     let branch = enrolment(from.branch_id.clone(), from.data.clone());
-    let both = |forward: &str, backward: &str| Enrolment {
-        forward: target_in(protocol, forward),
-        backward: target_in(protocol, backward),
-        ..branch.clone()
+    let both = |forward: &str, backward: &str| {
+        let (forward, backward) = (target_in(protocol, forward)?, target_in(protocol, backward)?);
+        Ok(Enrolment { forward, backward, ..branch.clone() })
     };
     match from.trans_type.as_str() {
-        trans_type::TCC => Ok(both(&from.confirm, &from.cancel)),
-        trans_type::XA => Ok(both(&from.url, &from.url)),
+        trans_type::TCC => both(&from.confirm, &from.cancel),
+        trans_type::XA => both(&from.url, &from.url),
         trans_type::WORKFLOW => {
             Ok(Enrolment { label: from.op.as_str().into(), refused: from.status == status::FAILED, ..branch })
         }

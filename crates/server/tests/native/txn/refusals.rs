@@ -1,8 +1,13 @@
 //! What is refused, and in which words.
 
-use serde_json::{Value, json};
+use std::time::Duration;
 
-use super::{TRANSACTIONS, post, start};
+use serde_json::{Value, json};
+use synod_wire::native::v1;
+use tonic::Code;
+
+use super::{TRANSACTIONS, post, start, text};
+use crate::grpc::Client;
 use crate::node::TestNode;
 
 #[tokio::test]
@@ -103,5 +108,55 @@ async fn only_what_was_surely_never_begun_counts_as_rolled_back() {
     assert_eq!(decision("order-1").await.json()["decision"], "forgotten");
     // Of another transaction group: some other cluster's.
     assert_eq!(decision("127.0.0.1:8091:562949953421313").await.status, 404);
+    node.running.stop().await;
+}
+
+#[tokio::test]
+async fn what_ended_long_ago_is_gone_and_not_called_rolled_back() {
+    let node = TestNode::start(&["txn.outcome_keep=1ms", "txn.keep=1ms"]).await;
+    let begun = post(&node, TRANSACTIONS, json!({"gid": "old", "mode": "tcc"})).await.json();
+    let old = format!("{TRANSACTIONS}/{}", text(&begun, "xid"));
+    assert_eq!(post(&node, &format!("{old}/commit"), json!({})).await.status, 200);
+    // Outcomes are forgotten by the page: not while ids of the same page may yet be given out. A start leaves many out.
+    let node = node.restart().await;
+    let new = post(&node, TRANSACTIONS, json!({"mode": "tcc"})).await;
+    assert_eq!(new.status, 201, "{}", new.body);
+    let gone = async {
+        loop {
+            let answer = node.ask("GET", &old, None).await;
+            match answer.status {
+                200 => tokio::time::sleep(Duration::from_millis(20)).await,
+                _ => break answer,
+            }
+        }
+    };
+    let gone = tokio::time::timeout(Duration::from_secs(20), gone).await.unwrap();
+    let problem = gone.json();
+    assert_eq!((gone.status, &problem["code"], &problem["status"]), (410, &json!("E2002"), &json!(410)));
+    assert!(gone.head.contains("application/problem+json"), "{}", gone.head);
+    assert!(text(&problem, "detail").contains("forgotten"), "{problem}");
+    for (method, path, body) in [
+        ("GET", "/wait", None),
+        ("GET", "/branches/01", None),
+        ("POST", "/commit", Some(json!({}))),
+        ("POST", "/rollback", Some(json!({}))),
+        ("POST", "/branches", Some(json!({"id": "01"}))),
+        ("POST", "/retry", None),
+        ("POST", "/stop", None),
+    ] {
+        let answer = node.ask(method, &format!("{old}{path}"), body.as_ref()).await;
+        assert_eq!(
+            (answer.status, &answer.json()["code"]),
+            (410, &json!("E2002")),
+            "{method} {path}: {}",
+            answer.body
+        );
+    }
+    let decision = node.ask("GET", &format!("{old}/decision"), None).await.json();
+    assert_eq!(decision, json!({"xid": null, "decision": "forgotten", "status": "forgotten"}));
+    let client = Client::new(node.running.addresses["grpc"]);
+    let request = v1::GetRequest { id: text(&begun, "xid").into() };
+    let gone = client.call::<_, v1::Transaction>("synod.v1.Transactions", "Get", request).await.unwrap_err();
+    assert_eq!(gone.code(), Code::OutOfRange, "{gone}");
     node.running.stop().await;
 }

@@ -11,6 +11,14 @@ import org.apache.seata.rm.datasource.xa.DataSourceProxyXA;
 final class Resources {
     private final Map<String, DataSource> databases = new ConcurrentHashMap<>();
     private final Map<String, Action> actions = new ConcurrentHashMap<>();
+    private final String application;
+    private final String group;
+    private volatile Machine machines;
+
+    Resources(String application, String group) {
+        this.application = application;
+        this.group = group;
+    }
 
     /** A database in mode "at" or "xa"; Seata registers it. */
     void open(String name, String mode, String url, String user) {
@@ -32,6 +40,15 @@ final class Resources {
 
     Action action(String name) {
         return known(actions.get(name), name);
+    }
+
+    /** State machines, with their tables in a database. */
+    void openMachines(String url, String user) throws Exception {
+        machines = new Machine(application, group, url, user);
+    }
+
+    Machine machines() {
+        return known(machines, "machines");
     }
 
     private static <T> T known(T found, String name) {

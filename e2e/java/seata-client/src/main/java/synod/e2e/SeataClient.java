@@ -31,7 +31,7 @@ public final class SeataClient {
         if (!arguments[1].equals("tm")) {
             RMClient.init(application, GROUP);
         }
-        Resources resources = new Resources();
+        Resources resources = new Resources(application, GROUP);
         Json.print(Json.object("ready", true));
         Map<String, Session> sessions = new HashMap<>();
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));

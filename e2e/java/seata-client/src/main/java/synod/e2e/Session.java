@@ -22,7 +22,8 @@ import org.apache.seata.tm.api.transaction.TransactionInfo;
  * <p>begin TIMEOUT_MS NAME (until commit or rollback, through Seata's template as an annotated method would be) | bind XID |
  * unbind | commit-of XID | rollback-of XID | status-of XID | open DATABASE at|xa URL USER | sql DATABASE STATEMENT |
  * local-begin DATABASE | local-commit DATABASE | local-rollback DATABASE | global-lock DATABASE STATEMENT |
- * lockable DATABASE KEYS | action NAME | try NAME TEXT | plan NAME commit|rollback BEHAVIOUR....
+ * lockable DATABASE KEYS | action NAME | try NAME TEXT | plan NAME commit|rollback BEHAVIOUR... | machines URL USER |
+ * plan-step METHOD BEHAVIOUR... | run-machine NAME TEXT.
  */
 final class Session implements Runnable {
     /** What Seata's annotations say unless they are told otherwise. */
@@ -113,6 +114,15 @@ final class Session implements Runnable {
             case "try":
                 long branch = resources.action(command.argument(0)).attempt(RootContext.getXID(), command.argument(1));
                 return new Object[] {"branch", branch};
+            case "machines":
+                resources.openMachines(command.argument(0), command.argument(1));
+                return new Object[0];
+            case "plan-step":
+                String[] steps = Arrays.copyOfRange(command.arguments(), 1, command.arguments().length);
+                resources.machines().plan(command.argument(0), steps);
+                return new Object[0];
+            case "run-machine":
+                return resources.machines().start(command.argument(0), command.argument(1));
             default:
                 throw new IllegalArgumentException("unknown command " + command.verb());
         }
