@@ -121,7 +121,9 @@ impl Call {
 pub(crate) struct Answer {
     /// Status.
     pub(crate) status: StatusCode,
-    /// Body, at most [`Config::answer_max`] bytes.
+    /// Headers.
+    pub(crate) headers: HeaderMap,
+    /// Body as it came, at most [`Config::answer_max`] bytes.
     pub(crate) body: Bytes,
     /// Which of the servers has answered: its place in the list.
     #[cfg(test)]
@@ -163,6 +165,11 @@ impl Servers {
     /// How many there are.
     pub(crate) const fn len(&self) -> usize {
         self.bases.len()
+    }
+
+    /// Longest body of an answer, in bytes.
+    pub(crate) const fn answer_max(&self) -> usize {
+        self.config.answer_max
     }
 
     /// Sends a call to the server that answered last, or to the next ones, each at most once. An answer is an answer whatever its
@@ -207,6 +214,7 @@ impl Servers {
             let body = body.map_err(|error| HttpError::Unknown(self.said(server, &error.to_string())))?;
             Ok(Answer {
                 status: parts.status,
+                headers: parts.headers,
                 body: body.to_bytes(),
                 #[cfg(test)]
                 server,

@@ -16,7 +16,8 @@ pub struct Servers {
     pub connect: Duration,
     /// Longest time for a whole answer of one: 8 s unless said.
     pub total: Duration,
-    /// Longest answer taken, in bytes: 64 MiB unless said. A full list takes about 1 KiB for each instance.
+    /// Longest answer taken, in bytes, as it travels and again when it is unpacked: 64 MiB unless said. A full list takes about
+    /// 1 KiB for each instance, and a tenth of that on its way.
     pub answer_max: usize,
 }
 
