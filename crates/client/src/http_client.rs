@@ -232,7 +232,7 @@ impl Servers {
         let whole = async {
             let (parts, body) = self.start(server, call).await?.into_parts();
             let body = Limited::new(body, self.config.answer_max).collect().await;
-            let body = body.map_err(|error| HttpError::Unknown(self.said(server, &error.to_string())))?;
+            let body = body.map_err(|error| HttpError::Unknown(self.said(server, &reason(&*error))))?;
             Ok(Answer {
                 status: parts.status,
                 headers: parts.headers,
@@ -310,11 +310,14 @@ fn worse(before: Result<Answer, HttpError>, now: Result<Answer, HttpError>) -> R
     }
 }
 
-/// The innermost reason: the outer ones only say that there is one.
-fn reason(error: &dyn std::error::Error) -> String {
-    let mut inner = error;
-    while let Some(source) = inner.source() {
-        inner = source;
+/// An error with what caused it, on one line: most errors of HTTP say nothing without.
+pub(crate) fn reason(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
     }
-    inner.to_string()
+    text
 }

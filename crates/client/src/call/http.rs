@@ -10,9 +10,9 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use tokio::time::timeout_at;
 
-use super::{Error, HashKey, Resolver, reason};
+use super::{Error, HashKey, Resolver};
 use crate::balance::RetryBudget;
-use crate::http_client::{Pool, Trust, pool};
+use crate::http_client::{Pool, Trust, pool, reason};
 use crate::{Context, context};
 
 /// The limits of a client.
@@ -203,7 +203,7 @@ impl Client {
         };
         let (parts, body) = answer.into_parts();
         match Limited::new(body, self.config.answer_max).collect().await {
-            Err(error) => Tried::Failed(Err(Error::Unknown(format!("{address}: {error}")))),
+            Err(error) => Tried::Failed(Err(Error::Unknown(format!("{address}: {}", reason(&*error))))),
             Ok(body) => {
                 let answer = Response::from_parts(parts, body.to_bytes());
                 let is_elsewhere_better = matches!(
