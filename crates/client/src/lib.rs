@@ -15,6 +15,7 @@
 
 #[cfg(feature = "at")]
 pub mod at;
+mod backoff;
 #[cfg(feature = "registry")]
 pub mod balance;
 #[cfg(feature = "http")]

@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Backend, Error, Status};
+use crate::backoff::Backoff;
 use crate::context::RollbackOnly;
 use crate::{Xid, clock, context, task};
 
-/// The first pause before a decision is sent again whose answer was lost; it doubles.
-const PAUSE: Duration = Duration::from_millis(50);
-const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Before a decision is sent again whose answer was lost.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
 /// How long a rollback is tried. The transaction's time-out rolls back too, so that nobody need wait for this.
 const ROLLBACK: Duration = Duration::from_secs(5);
 
@@ -152,7 +152,7 @@ impl<B: Backend + ?Sized + 'static> GlobalTx<B> {
     }
 
     async fn decide(&self, way: Way, until: Instant) -> Result<Status, Error> {
-        let mut pause = PAUSE;
+        let mut failures = 0;
         loop {
             let answer = match way {
                 Way::Commit => self.backend.commit(&self.xid).await,
@@ -162,12 +162,13 @@ impl<B: Backend + ?Sized + 'static> GlobalTx<B> {
                 Err(error @ Error::Unreachable(_)) => error,
                 answer => return answer,
             };
+            failures += 1;
+            let pause = BACKOFF.after(failures);
             if clock::now() + pause >= until {
                 return self.backend.status(&self.xid).await.map_err(|_| error);
             }
             tracing::debug!(xid = %self.xid, ?way, %error, "a decision is told again");
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 }
