@@ -106,8 +106,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
     };
+    // At Ctrl-C, what Synod is just asking is still answered.
+    let interrupt = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
     tokio::select! {
-        () = participants.serve(listener) => Ok(()),
+        () = participants.serve_until(listener, interrupt) => Ok(()),
         stopped = teller => stopped,
     }
 }

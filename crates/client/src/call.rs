@@ -51,15 +51,3 @@ pub enum Error {
     #[error("cannot be called: {0}")]
     BadTarget(String),
 }
-
-/// An error with what caused it, on one line: most errors of HTTP say nothing without.
-pub(crate) fn reason(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}

@@ -32,10 +32,12 @@ use crate::{Xid, clock};
 
 mod carrier;
 pub mod message;
+mod rollback_only;
 mod timeout;
 mod trace;
 
 pub use carrier::{Carrier, SYNOD_XID, TRACEPARENT, TRACESTATE, TX_XID, extract, inject};
+pub use rollback_only::RollbackOnly;
 #[cfg(feature = "http")]
 pub(crate) use timeout::is_grpc;
 pub use timeout::{GRPC_TIMEOUT, SYNOD_TIMEOUT};
@@ -54,12 +56,14 @@ pub struct Context {
     pub deadline: Option<Instant>,
     /// The trace, and the span that this is.
     pub trace: Option<Trace>,
+    /// Whether the transaction can only be rolled back. This alone stays in the process.
+    pub rollback_only: RollbackOnly,
 }
 
 impl Context {
     /// The same, in another transaction or in none.
     pub fn with_xid(self, xid: Option<Xid>) -> Self {
-        Self { xid, ..self }
+        Self { xid, rollback_only: RollbackOnly::default(), ..self }
     }
 
     /// The same, to be answered in `timeout` from now. A deadline that comes earlier stays.

@@ -21,13 +21,29 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use thiserror::Error;
 use tokio::time::timeout;
 
+#[cfg(feature = "tls")]
+use crate::tls::Connector;
+#[cfg(feature = "tls")]
+pub(crate) use crate::tls::Trust;
 use base::Base;
 pub(crate) use base::escaped;
+
+/// Plain connections only.
+#[cfg(not(feature = "tls"))]
+type Connector = HttpConnector;
+/// Nobody has to prove who it is.
+#[cfg(not(feature = "tls"))]
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trust(());
+
+/// Connections that are kept for a while, over HTTP/1.1.
+pub(crate) type Pool = Client<Connector, Full<Bytes>>;
 
 /// How long an idle connection is kept. Less than servers usually do, so that a connection is rarely closed under a call.
 const IDLE: Duration = Duration::from_secs(15);
@@ -121,7 +137,9 @@ impl Call {
 pub(crate) struct Answer {
     /// Status.
     pub(crate) status: StatusCode,
-    /// Body, at most [`Config::answer_max`] bytes.
+    /// Headers.
+    pub(crate) headers: HeaderMap,
+    /// Body as it came, at most [`Config::answer_max`] bytes.
     pub(crate) body: Bytes,
     /// Which of the servers has answered: its place in the list.
     #[cfg(test)]
@@ -130,7 +148,7 @@ pub(crate) struct Answer {
 
 /// Servers that are as good as one another. Share it: it holds the connections.
 pub(crate) struct Servers {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Pool,
     config: Config,
     bases: Vec<Base>,
     /// The one that answered last.
@@ -156,13 +174,23 @@ impl Servers {
         if bases.is_empty() {
             return Err(BadUrl { url: String::new(), why: "there is none" });
         }
-        let client = pooled(config.connect);
+        let client = pool(config.connect, Trust::default());
         Ok(Self { client, config, bases, current: AtomicUsize::new(0) })
+    }
+
+    /// The same, with others that are trusted; those of the system unless this is said.
+    pub(crate) fn trusting(self, trust: Trust) -> Self {
+        Self { client: pool(self.config.connect, trust), ..self }
     }
 
     /// How many there are.
     pub(crate) const fn len(&self) -> usize {
         self.bases.len()
+    }
+
+    /// Longest body of an answer, in bytes.
+    pub(crate) const fn answer_max(&self) -> usize {
+        self.config.answer_max
     }
 
     /// Sends a call to the server that answered last, or to the next ones, each at most once. An answer is an answer whatever its
@@ -204,9 +232,10 @@ impl Servers {
         let whole = async {
             let (parts, body) = self.start(server, call).await?.into_parts();
             let body = Limited::new(body, self.config.answer_max).collect().await;
-            let body = body.map_err(|error| HttpError::Unknown(self.said(server, &error.to_string())))?;
+            let body = body.map_err(|error| HttpError::Unknown(self.said(server, &reason(&*error))))?;
             Ok(Answer {
                 status: parts.status,
+                headers: parts.headers,
                 body: body.to_bytes(),
                 #[cfg(test)]
                 server,
@@ -257,11 +286,14 @@ impl Servers {
     }
 }
 
-/// Connections over HTTP/1.1 that are kept for a while. `connect` is the longest time to make one.
-pub(crate) fn pooled(connect: Duration) -> Client<HttpConnector, Full<Bytes>> {
+/// No connections yet. `connect` is the longest time to make one, and once more to know with whom.
+#[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "nobody is asked who it is"))]
+pub(crate) fn pool(connect: Duration, trust: Trust) -> Pool {
     let mut connector = HttpConnector::new();
     connector.set_connect_timeout(Some(connect));
     connector.set_nodelay(true);
+    #[cfg(feature = "tls")]
+    let connector = Connector::new(connector, connect, trust);
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
@@ -278,11 +310,14 @@ fn worse(before: Result<Answer, HttpError>, now: Result<Answer, HttpError>) -> R
     }
 }
 
-/// The innermost reason: the outer ones only say that there is one.
-fn reason(error: &dyn std::error::Error) -> String {
-    let mut inner = error;
-    while let Some(source) = inner.source() {
-        inner = source;
+/// An error with what caused it, on one line: most errors of HTTP say nothing without.
+pub(crate) fn reason(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
     }
-    inner.to_string()
+    text
 }

@@ -3,6 +3,7 @@
 //! | feature | what it gives | speaks with |
 //! |---|---|---|
 //! | `registry` (default) | [`registry`]: announce an instance, keep a copy of the list; [`balance`]: choose one of it | Synod, Eureka |
+//! | `tls` | [`tls`]: `https`, for the registry, `native` and `call::http` | |
 //! | `http`, `grpc` | [`call`]: layers of tower and tonic that find, balance, and carry the context along | your services |
 //! | `native` | [`tm`] and [`rm`] over Synod's own API | Synod |
 //! | `seata` | the same over Seata's protocol | Synod, Seata |
@@ -14,6 +15,7 @@
 
 #[cfg(feature = "at")]
 pub mod at;
+mod backoff;
 #[cfg(feature = "registry")]
 pub mod balance;
 #[cfg(feature = "http")]
@@ -33,6 +35,8 @@ pub mod seata;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 pub mod sql;
 mod task;
+#[cfg(feature = "tls")]
+pub mod tls;
 #[cfg(any(feature = "native", feature = "seata"))]
 pub mod tm;
 mod xid;

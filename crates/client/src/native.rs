@@ -25,6 +25,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::http_client::{BadUrl, Config, Servers};
+#[cfg(feature = "tls")]
+use crate::tls::Trust;
 
 pub use ask::{Error, Problem};
 pub use begin::{Begin, Mode, NewBranch};
@@ -49,7 +51,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// Nodes by their base URLs, such as `http://node-1:8761`, the preferred first. Nothing is connected yet.
+    /// Nodes by their base URLs, such as `http://node-1:8761`, the preferred first; `https` with the feature `tls`. Nothing is connected
+    /// yet.
     ///
     /// # Errors
     /// A URL cannot be used, or there is none.
@@ -57,6 +60,14 @@ impl Client {
         let config = Config { total: CALL, answer_max: ANSWER_BYTES_MAX, ..Config::default() };
         let servers = Servers::new(config, urls)?;
         Ok(Self { servers, patience: Duration::from_secs(10), retry_interval: None, participants: None })
+    }
+
+    /// Whom to trust where a URL says `https`: the system's authorities unless said.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.servers = self.servers.trusting(trust);
+        self
     }
 
     /// How long a request is sent again, at growing intervals, when nobody answers or a node says "not now"; 10 seconds unless

@@ -19,9 +19,10 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
 
-use super::{Error, HashKey, Resolver, reason};
+use super::{Error, HashKey, Resolver};
 use crate::balance::RetryBudget;
 use crate::context::{self, Carrier};
+use crate::http_client::reason;
 use crate::task;
 
 /// Longest time to connect to one instance.

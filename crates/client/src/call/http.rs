@@ -8,12 +8,11 @@ use ::http::uri::{Authority, PathAndQuery, Scheme};
 use ::http::{Method, Request, Response, StatusCode, Uri};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_util::client::legacy::{Client as Hyper, connect::HttpConnector};
 use tokio::time::timeout_at;
 
-use super::{Error, HashKey, Resolver, reason};
+use super::{Error, HashKey, Resolver};
 use crate::balance::RetryBudget;
-use crate::http_client::pooled;
+use crate::http_client::{Pool, Trust, pool, reason};
 use crate::{Context, context};
 
 /// The limits of a client.
@@ -37,15 +36,15 @@ impl Default for Config {
     }
 }
 
-/// Calls services as `synod://service/path`, in the context of the task that calls; `http://host:port/path` goes where it says. Cheap to
-/// clone; the clones share connections and [`RetryBudget`]. With a [`HashKey`] in its extensions a request goes to the instance of that key, where the service's
+/// Calls services as `synod://service/path`, in the context of the task that calls; `http://host:port/path` goes where it says, and so does
+/// `https://…` with the feature `tls`. Cheap to clone; the clones share connections and [`RetryBudget`]. With a [`HashKey`] in its extensions a request goes to the instance of that key, where the service's
 /// balancer hashes.
 ///
 /// An instance to which there is no connection has been sent nothing: the call goes to another one. So does a call of an idempotent
 /// method (`GET`, `PUT`, `DELETE`, …) that was sent and had no answer, or had 502, 503 or 504. All that within the budget.
 #[derive(Clone)]
 pub struct Client {
-    hyper: Hyper<HttpConnector, Full<Bytes>>,
+    pool: Pool,
     resolver: Arc<dyn Resolver>,
     budget: Arc<RetryBudget>,
     config: Config,
@@ -75,14 +74,22 @@ impl Client {
 
     /// A client with limits of its own.
     pub fn with_config(resolver: impl Resolver, config: Config) -> Self {
-        let hyper = pooled(config.connect);
-        Self { hyper, resolver: Arc::new(resolver), budget: Arc::default(), config }
+        let pool = pool(config.connect, Trust::default());
+        Self { pool, resolver: Arc::new(resolver), budget: Arc::default(), config }
     }
 
     /// With a budget of its own for repeated calls.
     #[must_use]
     pub fn budget(mut self, budget: RetryBudget) -> Self {
         self.budget = Arc::new(budget);
+        self
+    }
+
+    /// Whom to trust where a URL says `https`: the system's authorities unless said.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.pool = pool(self.config.connect, trust);
         self
     }
 
@@ -121,8 +128,9 @@ impl Client {
     async fn send_in(&self, context: &Context, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
         let service = match (request.uri().scheme_str(), request.uri().authority()) {
             (Some("synod"), Some(service)) => service.clone(),
-            (Some("http"), Some(address)) => {
-                return match self.try_at(address, context, &request).await {
+            (Some(scheme @ ("http" | "https")), Some(address)) => {
+                let scheme = if scheme == "http" { Scheme::HTTP } else { Scheme::HTTPS };
+                return match self.try_at((scheme, address), context, &request).await {
                     Tried::Over(result) | Tried::Failed(result) => result,
                     Tried::NotSent(error) => Err(error),
                 };
@@ -135,7 +143,7 @@ impl Client {
         let key = request.extensions().get::<HashKey>().map(|key| &*key.0);
         for pick in balancer.attempts(&self.budget, key, self.config.tries) {
             let one = match pick.address().parse() {
-                Ok(address) => self.try_at(&address, context, &request).await,
+                Ok(address) => self.try_at((Scheme::HTTP, &address), context, &request).await,
                 Err(_) => Tried::NotSent(Error::BadTarget(pick.address().to_owned())),
             };
             match one {
@@ -167,12 +175,21 @@ impl Client {
         result
     }
 
-    async fn try_at(&self, address: &Authority, context: &Context, request: &Request<Bytes>) -> Tried {
-        let one = match addressed(address, context, request) {
+    async fn try_at(
+        &self,
+        (scheme, address): (Scheme, &Authority),
+        context: &Context,
+        request: &Request<Bytes>,
+    ) -> Tried {
+        if scheme == Scheme::HTTPS && cfg!(not(feature = "tls")) {
+            let why = "https needs the feature `tls` of synod-client";
+            return Tried::Over(Err(Error::BadTarget(format!("{}: {why}", request.uri()))));
+        }
+        let one = match addressed((scheme, address), context, request) {
             Ok(one) => one,
             Err(error) => return Tried::Over(Err(error)),
         };
-        let answer = match self.hyper.request(one).await {
+        let answer = match self.pool.request(one).await {
             Ok(answer) => answer,
             Err(error) => {
                 let why = format!("{address}: {}", reason(&error));
@@ -186,7 +203,7 @@ impl Client {
         };
         let (parts, body) = answer.into_parts();
         match Limited::new(body, self.config.answer_max).collect().await {
-            Err(error) => Tried::Failed(Err(Error::Unknown(format!("{address}: {error}")))),
+            Err(error) => Tried::Failed(Err(Error::Unknown(format!("{address}: {}", reason(&*error))))),
             Ok(body) => {
                 let answer = Response::from_parts(parts, body.to_bytes());
                 let is_elsewhere_better = matches!(
@@ -206,12 +223,12 @@ fn request(method: Method, uri: &str, body: Bytes) -> Result<Request<Bytes>, Err
 
 /// The request as it goes to this address, with the context as it is now.
 fn addressed(
-    address: &Authority,
+    (scheme, address): (Scheme, &Authority),
     context: &Context,
     request: &Request<Bytes>,
 ) -> Result<Request<Full<Bytes>>, Error> {
     let path = request.uri().path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
-    let uri = Uri::builder().scheme(Scheme::HTTP).authority(address.clone()).path_and_query(path).build();
+    let uri = Uri::builder().scheme(scheme).authority(address.clone()).path_and_query(path).build();
     let uri = uri.map_err(|error| Error::BadTarget(format!("{address}: {error}")))?;
     let mut one = Request::new(Full::new(request.body().clone()));
     *one.method_mut() = request.method().clone();

@@ -63,8 +63,8 @@ pub fn extract(carrier: &impl Carrier) -> Context {
     let trace = agreed_once(carrier.all(TRACEPARENT)).and_then(Trace::parse);
     let context = Context {
         xid: xid(SYNOD_XID).or_else(|| xid(TX_XID)),
-        deadline: None,
         trace: trace.map(|trace| trace.with_state(carrier.all(TRACESTATE)).child()),
+        ..Context::default()
     };
     match carrier.timeout() {
         Some(timeout) => context.within(timeout),
@@ -167,7 +167,7 @@ mod tests {
 
     fn full() -> Context {
         let trace = Trace::parse(PARENT).unwrap().with_state(["a=1"].into_iter());
-        Context { xid: Some(Xid::parse(XID).unwrap()), deadline: None, trace: Some(trace) }
+        Context { xid: Some(Xid::parse(XID).unwrap()), trace: Some(trace), ..Context::default() }
     }
 
     fn headers(pairs: &[(&str, &str)]) -> Vec<(String, String)> {

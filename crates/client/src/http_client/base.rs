@@ -12,6 +12,7 @@ use super::BadUrl;
 
 /// Where a server is: `http://host:port/path`.
 pub(super) struct Base {
+    scheme: Scheme,
     authority: String,
     /// With a slash at its end.
     path: String,
@@ -21,7 +22,7 @@ pub(super) struct Base {
 
 impl fmt::Debug for Base {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.path)
+        write!(f, "{}://{}{}", self.scheme, self.authority, self.path)
     }
 }
 
@@ -30,11 +31,14 @@ impl Base {
         let shown = || text.rsplit_once('@').map_or(text, |(_, rest)| rest).to_owned();
         let bad = |why| BadUrl { url: shown(), why };
         let url: Uri = text.trim().parse().map_err(|_| bad("it is none at all"))?;
-        match url.scheme() {
-            Some(scheme) if *scheme == Scheme::HTTP => {}
-            Some(scheme) if *scheme == Scheme::HTTPS => return Err(bad("https is not supported yet")),
-            _ => return Err(bad("it must begin with http://")),
-        }
+        let scheme = match url.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTP => Scheme::HTTP,
+            Some(scheme) if *scheme == Scheme::HTTPS && cfg!(feature = "tls") => Scheme::HTTPS,
+            Some(scheme) if *scheme == Scheme::HTTPS => {
+                return Err(bad("https needs the feature `tls` of synod-client"));
+            }
+            _ => return Err(bad("it must begin with http:// or https://")),
+        };
         if url.query().is_some() {
             return Err(bad("it must have no query"));
         }
@@ -48,7 +52,7 @@ impl Base {
             Ok(value)
         });
         let path = format!("{}/", url.path().trim_end_matches('/'));
-        Ok(Self { authority: authority.to_owned(), path, authorization: authorization.transpose()? })
+        Ok(Self { scheme, authority: authority.to_owned(), path, authorization: authorization.transpose()? })
     }
 
     pub(super) fn authority(&self) -> &str {
@@ -56,7 +60,7 @@ impl Base {
     }
 
     pub(super) fn url(&self, path: &str) -> String {
-        format!("http://{}{}{}", self.authority, self.path, path.trim_start_matches('/'))
+        format!("{}://{}{}{}", self.scheme, self.authority, self.path, path.trim_start_matches('/'))
     }
 }
 
@@ -112,8 +116,8 @@ mod tests {
     #[test]
     fn bad_urls_are_refused_without_their_password() {
         for (url, why) in [
-            ("https://u:secret@host/", "https is not supported yet"),
-            ("host:8761", "it must begin with http://"),
+            ("ftp://u:secret@host/", "it must begin with http:// or https://"),
+            ("host:8761", "it must begin with http:// or https://"),
             ("http://host/?a=b", "it must have no query"),
             ("", "it is none at all"),
         ] {
@@ -121,6 +125,8 @@ mod tests {
             assert_eq!(bad.why, why, "{url}");
             assert!(!bad.to_string().contains("secret"));
         }
+        let secure = Base::parse("https://u:p@host/eureka");
+        assert_eq!(secure.is_ok(), cfg!(feature = "tls"), "{secure:?}");
     }
 
     #[test]

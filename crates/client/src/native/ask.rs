@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::transaction::Standing;
 use super::{CALL, Client};
+use crate::backoff::Backoff;
 use crate::clock;
 use crate::context::{self, Context};
 use crate::http_client::{Answer, Call, HttpError, Repeat};
 
-/// The first pause before a request is sent again; it doubles.
-const PAUSE: Duration = Duration::from_millis(50);
-const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Before a request is sent again.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
 
 /// What Synod says when it does not do what it is asked (RFC 9457).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -137,7 +137,7 @@ impl Client {
 
     pub(super) async fn ask(&self, ask: &Ask) -> Result<Answer, Error> {
         let (call, until) = (ask.call(), clock::now() + self.patience);
-        let (mut pause, mut unknown) = (PAUSE, None);
+        let (mut failures, mut unknown) = (0, None);
         loop {
             let error = match self.servers.send(&call).await {
                 Ok(answer) if answer.status.is_success() => return Ok(answer),
@@ -156,6 +156,8 @@ impl Client {
             if !passes {
                 return Err(error);
             }
+            failures += 1;
+            let pause = BACKOFF.after(failures);
             let is_over = clock::now() + pause >= until || (ask.repeat == Repeat::No && unknown.is_some());
             if is_over {
                 // What may have happened at one attempt is not undone by the next one's "nothing has changed".
@@ -163,7 +165,6 @@ impl Client {
             }
             tracing::debug!(path = ask.path, %error, "asks again");
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 }

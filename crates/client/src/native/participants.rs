@@ -1,7 +1,7 @@
 //! Who is called: this process, as a server for Synod's calls (`docs/protocol/branches.md`).
 //!
 //! [`Participants::handle`] answers one request, in whatever server there is: `POST {base}/synod/{name}`. [`Participants::serve`] is a
-//! server of its own. Nothing is deduplicated here: a call may come twice, and barriers are for that.
+//! server of its own, [`Participants::serve_until`] one that can be stopped without cutting calls off. Nothing is deduplicated here: a call may come twice, and barriers are for that.
 
 mod answer;
 mod asked;

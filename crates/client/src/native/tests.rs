@@ -1,6 +1,7 @@
 //! The client against a server that answers what it is told, and participants that are called by hand.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,6 +9,11 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::*;
 use crate::context::{self, Context, Trace};
@@ -334,4 +340,87 @@ async fn participants_answer_as_the_protocol_says() {
     assert_eq!(participants.handle(get).await.status(), StatusCode::METHOD_NOT_ALLOWED);
     let long = Request::post("/synod/stock").body(Full::new(Bytes::from(vec![0; 9 << 20]))).unwrap();
     assert_eq!(participants.handle(long).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+/// What a connection says to one call of `name`, byte for byte.
+async fn ask_raw(stream: &mut TcpStream, name: &str) -> String {
+    let head = format!("POST /synod/{name} HTTP/1.1\r\nhost: a\r\nsynod-xid: {XID}\r\nsynod-op: deliver\r\n");
+    stream.write_all(format!("{head}content-length: 0\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        if stream.read_buf(&mut answer).await.unwrap() == 0 {
+            break;
+        }
+    }
+    String::from_utf8(answer).unwrap()
+}
+
+/// Serves until the sender is used; `slow` waits until it is told to go on, and tells that it has come.
+struct Served {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    came: Arc<Notify>,
+    go: Arc<Notify>,
+    serving: JoinSet<()>,
+}
+
+async fn served(drain: Duration) -> Served {
+    let participants = Participants::new("http://a:1").unwrap();
+    let (came, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (tell, wait) = (Arc::clone(&came), Arc::clone(&go));
+    participants.on_message("slow", move |_| {
+        let (tell, wait) = (Arc::clone(&tell), Arc::clone(&wait));
+        async move {
+            tell.notify_one();
+            wait.notified().await;
+            Ok(())
+        }
+    });
+    participants.on_message("quick", async |_| Ok(()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let mut serving = JoinSet::new();
+    serving.spawn(participants.serve_and_drain(listener, async { stopped.await.unwrap() }, drain));
+    Served { address, stop, came, go, serving }
+}
+
+const SOON: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn who_is_stopped_answers_the_calls_under_way_and_takes_no_more() {
+    let Served { address, stop, came, go, mut serving } = served(SOON).await;
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    assert!(ask_raw(&mut idle, "quick").await.starts_with("HTTP/1.1 200"));
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    let mut busy = TcpStream::connect(address).await.unwrap();
+    let rest = async {
+        came.notified().await;
+        stop.send(()).unwrap();
+        // Whoever waits for nothing is let go at once, and nobody is let in.
+        for idle in [&mut idle, &mut silent] {
+            assert_eq!(idle.read(&mut [0]).await.unwrap_or(0), 0);
+        }
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        assert!(serving.try_join_next().is_none(), "a call is under way");
+        go.notify_one();
+    };
+    let (answer, ()) = timeout(SOON, async { tokio::join!(ask_raw(&mut busy, "slow"), rest) }).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    timeout(SOON, serving.join_next()).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn who_is_stopped_does_not_wait_for_ever() {
+    let Served { address, stop, came, mut serving, .. } = served(Duration::from_millis(50)).await;
+    let mut busy = TcpStream::connect(address).await.unwrap();
+    let rest = async {
+        came.notified().await;
+        stop.send(()).unwrap();
+    };
+    let (answer, ()) = timeout(SOON, async { tokio::join!(ask_raw(&mut busy, "slow"), rest) }).await.unwrap();
+    assert_eq!(answer, "", "it was cut off");
+    timeout(SOON, serving.join_next()).await.unwrap().unwrap().unwrap();
 }

@@ -5,6 +5,7 @@ mod feed;
 mod fetch;
 mod file;
 mod list;
+mod packed;
 mod shell;
 mod snapshot;
 #[cfg(test)]

@@ -3,21 +3,23 @@
 use std::time::Duration;
 
 use crate::BadUrl;
-use crate::http_client;
+use crate::http_client::{self, Trust};
 
 /// Servers that are as good as one another, and how patient one is with each.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Servers {
     /// Base URLs such as `http://node-1:8761/eureka`, the preferred first. A user and password in it are sent as basic
-    /// authentication. Only `http` for now.
+    /// authentication. `https` with the feature `tls`.
     pub urls: Vec<String>,
     /// Longest time to connect to one: 2 s unless said.
     pub connect: Duration,
     /// Longest time for a whole answer of one: 8 s unless said.
     pub total: Duration,
-    /// Longest answer taken, in bytes: 64 MiB unless said. A full list takes about 1 KiB for each instance.
+    /// Longest answer taken, in bytes, as it travels and again when it is unpacked: 64 MiB unless said. A full list takes about
+    /// 1 KiB for each instance, and a tenth of that on its way.
     pub answer_max: usize,
+    trust: Trust,
 }
 
 impl Servers {
@@ -28,16 +30,26 @@ impl Servers {
             connect: Duration::from_secs(2),
             total: Duration::from_secs(8),
             answer_max: 64 << 20,
+            trust: Trust::default(),
         }
     }
 
+    /// Whom to trust where a URL says `https`: the system's authorities unless said.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.trust = trust;
+        self
+    }
+
     pub(super) fn client(&self) -> Result<http_client::Servers, BadUrl> {
-        http_client::Servers::new(self.limits(), &self.urls)
+        Ok(http_client::Servers::new(self.limits(), &self.urls)?.trusting(self.trust.clone()))
     }
 
     /// The same servers, in the same order, at the root of Synod's own API.
     pub(super) fn native(&self) -> Result<http_client::Servers, BadUrl> {
-        http_client::Servers::new(self.limits(), self.urls.iter().map(|url| native_url(url)))
+        let urls = self.urls.iter().map(|url| native_url(url));
+        Ok(http_client::Servers::new(self.limits(), urls)?.trusting(self.trust.clone()))
     }
 
     const fn limits(&self) -> http_client::Config {

@@ -17,6 +17,7 @@ use super::ask::Shared;
 use super::ends::{Answer, Ends};
 use super::pending::{Ask, Lost};
 use super::session::{End, Session};
+use crate::backoff::Backoff;
 use crate::clock::now;
 
 /// Bytes that wait to be written; no more are made.
@@ -25,15 +26,14 @@ const OUTPUT_BYTES_MAX: usize = 256 << 10;
 const READ_BYTES: usize = 16 << 10;
 /// A larger buffer is not kept when there is nothing in it.
 const KEEP_BYTES: usize = 64 << 10;
-/// The first pause before another try, and the longest.
-const PAUSE_MIN: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// Before another try.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 
 /// Keeps a connection to the server with this number, until it is cancelled.
 pub(super) async fn run(shared: Arc<Shared>, at: usize, mut queue: mpsc::Receiver<Ask>) {
     let mut ends = Ends::new(shared.config.ends_max);
     let mut random = Rng::new(RandomState::new().hash_one(at));
-    let mut pause = PAUSE_MIN;
+    let mut failures = 0;
     for connection in 0.. {
         let line = Line { shared: &shared, at, connection, queue: &mut queue, ends: &mut ends };
         let began = now();
@@ -41,18 +41,20 @@ pub(super) async fn run(shared: Arc<Shared>, at: usize, mut queue: mpsc::Receive
         let address = &shared.config.servers[at];
         if was_up {
             tracing::warn!(server = %address, why = %end, "the connection to a Seata server has ended");
-            // Only one that has stayed for a while: one that takes registrations and hangs up is not to be flooded with them.
-            if now() - began > pause {
-                pause = PAUSE_MIN;
+            // Only one that has stayed for longer than the pause before: one that takes registrations and hangs up is not to be
+            // flooded with them.
+            if now() - began > BACKOFF.after(failures) {
+                failures = 0;
             }
         } else {
             tracing::debug!(server = %address, why = %end, "no connection to a Seata server");
         }
         shared.down(at, end.to_string());
+        failures = u32::saturating_add(failures, 1);
+        let pause = BACKOFF.after(failures);
         // Between half and the whole of it, so that clients of a server that was away do not come back as one.
         let half = u64::try_from(pause.as_millis() / 2).unwrap_or(u64::MAX);
         refusing(&mut queue, sleep(pause / 2 + Duration::from_millis(random.below(half + 1)))).await;
-        pause = (pause * 2).min(PAUSE_MAX);
     }
 }
 

@@ -7,11 +7,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Backend, Error, Status};
+use crate::backoff::Backoff;
+use crate::context::RollbackOnly;
 use crate::{Xid, clock, context, task};
 
-/// The first pause before a decision is sent again whose answer was lost; it doubles.
-const PAUSE: Duration = Duration::from_millis(50);
-const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Before a decision is sent again whose answer was lost.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
 /// How long a rollback is tried. The transaction's time-out rolls back too, so that nobody need wait for this.
 const ROLLBACK: Duration = Duration::from_secs(5);
 
@@ -23,6 +24,10 @@ pub enum CommitError {
     /// It has not committed, and its work is undone: by its time-out, or somebody has decided so.
     #[error("not committed: it was decided otherwise ({0:?})")]
     Otherwise(Status),
+    /// It was not to be committed, as a part of its work has failed (see [`Propagation`](super::Propagation)), and is rolled back
+    /// instead: by its time-out at the latest, where the coordinator cannot be told.
+    #[error("rolled back instead: a part of it has failed")]
+    RollbackOnly,
     /// Nobody knows (yet) whether it has committed. [`Backend::status`] tells once the coordinator can be asked; or a person has to, if it
     /// was stopped by one.
     #[error("nobody knows whether it has committed: {0}")]
@@ -42,6 +47,7 @@ pub struct GlobalTx<B: Backend + ?Sized + 'static> {
     backend: Arc<B>,
     xid: Xid,
     deadline: Instant,
+    rollback_only: RollbackOnly,
     is_decided: bool,
 }
 
@@ -61,7 +67,8 @@ impl<B: Backend + ?Sized + 'static> GlobalTx<B> {
         let deadline = clock::now() + timeout;
         let xid = backend.begin(name, timeout).await?;
         tracing::debug!(%xid, name, "a global transaction was begun");
-        Ok(Self { backend: Arc::clone(backend), xid, deadline, is_decided: false })
+        let (backend, rollback_only) = (Arc::clone(backend), RollbackOnly::new(xid.clone()));
+        Ok(Self { backend, xid, deadline, rollback_only, is_decided: false })
     }
 
     /// Its id.
@@ -74,16 +81,21 @@ impl<B: Backend + ?Sized + 'static> GlobalTx<B> {
         self.deadline
     }
 
+    pub(super) const fn rollback_only(&self) -> &RollbackOnly {
+        &self.rollback_only
+    }
+
     /// Runs `future` as a part of it: with its id and its deadline in the context.
     pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F, B> {
         let mut context = context::current();
         context.xid = Some(self.xid.clone());
+        context.rollback_only = self.rollback_only.clone();
         context.deadline =
             Some(context.deadline.map_or(self.deadline, |deadline| deadline.min(self.deadline)));
         context::scope(context, future)
     }
 
-    /// Commits. A lost answer is asked for again until the transaction's time-out, and then how it stands. `Ok` means that it can no
+    /// Commits, or rolls back where work that had joined has failed. A lost answer is asked for again until the transaction's time-out, and then how it stands. `Ok` means that it can no
     /// longer be rolled back; branches may still be being told.
     ///
     /// Dropped half-way, this leaves the decision to whatever of it has arrived.
@@ -91,6 +103,12 @@ impl<B: Backend + ?Sized + 'static> GlobalTx<B> {
     /// # Errors
     /// It has not committed, or nobody knows.
     pub async fn commit(mut self) -> Result<(), CommitError> {
+        if self.rollback_only.is_set() {
+            return match self.rollback().await {
+                Err(error @ Error::Otherwise(_)) => Err(CommitError::InDoubt(error)),
+                Ok(()) | Err(_) => Err(CommitError::RollbackOnly),
+            };
+        }
         self.is_decided = true;
         let result = match self.decide(Way::Commit, self.deadline).await {
             Ok(Status::Committing | Status::Committed) => Ok(()),
@@ -134,7 +152,7 @@ impl<B: Backend + ?Sized + 'static> GlobalTx<B> {
     }
 
     async fn decide(&self, way: Way, until: Instant) -> Result<Status, Error> {
-        let mut pause = PAUSE;
+        let mut failures = 0;
         loop {
             let answer = match way {
                 Way::Commit => self.backend.commit(&self.xid).await,
@@ -144,12 +162,13 @@ impl<B: Backend + ?Sized + 'static> GlobalTx<B> {
                 Err(error @ Error::Unreachable(_)) => error,
                 answer => return answer,
             };
+            failures += 1;
+            let pause = BACKOFF.after(failures);
             if clock::now() + pause >= until {
                 return self.backend.status(&self.xid).await.map_err(|_| error);
             }
             tracing::debug!(xid = %self.xid, ?way, %error, "a decision is told again");
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 }

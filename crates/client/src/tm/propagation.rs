@@ -1,6 +1,10 @@
 //! What happens when work that wants a global transaction finds one, or none, in its context.
 
-/// As Seata has them.
+/// As Seata has them, but for failures of work that joins: whoever swallows one has not undone what was done before it. So work that
+/// joins and fails (its future returns `Err`, panics, or is dropped half-way) marks the transaction, and its commit becomes a rollback,
+/// with [`TxError::RollbackOnly`](super::TxError::RollbackOnly). JTA and Spring do so; Seata's Java client commits. A failure that is not to count is returned
+/// as a value: `Ok(Err(…))`. The mark is that of the process that has begun the transaction; others tell of their failures in
+/// their answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Propagation {
     /// Joins the one that is there; begins one if there is none.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::global::{CommitError, GlobalTx};
 use super::propagation::{Course, Propagation};
 use super::{Backend, Error, Status};
-use crate::Xid;
-use crate::context::{self, suspend};
+use crate::context::{self, RollbackOnly, suspend};
+use crate::{Context, Xid};
 
 /// Seata's default.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -59,6 +59,13 @@ pub enum TxError<E> {
         /// How it stands.
         status: Status,
     },
+    /// The work was done, and is rolled back, as a part of it that had joined has failed, or asked for it: by its time-out at the latest, where
+    /// the coordinator cannot be told. See [`Propagation`].
+    #[error("{xid} is rolled back: a part of it has failed")]
+    RollbackOnly {
+        /// The transaction.
+        xid: Xid,
+    },
     /// The work was done. Nobody knows whether the commit has arrived.
     #[error("nobody knows whether {xid} has committed: {cause}")]
     InDoubt {
@@ -77,7 +84,11 @@ impl<E> TxError<E> {
             Self::RolledBack { error, .. }
             | Self::NotRolledBack { error, .. }
             | Self::Failed { error, .. } => Some(error),
-            Self::NotBegun(_) | Self::Misplaced(..) | Self::Undone { .. } | Self::InDoubt { .. } => None,
+            Self::NotBegun(_)
+            | Self::Misplaced(..)
+            | Self::Undone { .. }
+            | Self::RollbackOnly { .. }
+            | Self::InDoubt { .. } => None,
         }
     }
 }
@@ -87,11 +98,13 @@ impl<E> TxError<E> {
 pub struct Tx {
     xid: Option<Xid>,
     is_ours: bool,
+    rollback_only: RollbackOnly,
 }
 
 impl Tx {
-    pub(super) const fn of(xid: Option<Xid>, is_ours: bool) -> Self {
-        Self { xid, is_ours }
+    /// Work without one.
+    fn none() -> Self {
+        Self { xid: None, is_ours: false, rollback_only: RollbackOnly::default() }
     }
 
     /// The transaction; none if the work does without.
@@ -106,7 +119,17 @@ impl Tx {
 
     /// Takes the transaction along: runs `future` with it in the context, on whatever task. (What a task spawns has no context.)
     pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        context::scope(context::current().with_xid(self.xid.clone()), future)
+        let mut context = context::current().with_xid(self.xid.clone());
+        context.rollback_only = self.rollback_only.clone();
+        context::scope(context, future)
+    }
+
+    /// Has the transaction rolled back when it is to be committed, whatever the work returns. Does nothing where it was begun by another
+    /// process.
+    pub fn set_rollback_only(&self) {
+        if let Some(xid) = &self.xid {
+            self.rollback_only.set(xid);
+        }
     }
 }
 
@@ -148,15 +171,19 @@ impl Options {
         B: Backend + ?Sized + 'static,
         W: AsyncFnOnce(Tx) -> Result<T, E>,
     {
-        let outer = context::current().xid;
+        let Context { xid: outer, rollback_only, .. } = context::current();
         let failed = |xid| |error| TxError::Failed { xid, error };
         match self.propagation.course(outer.is_some()) {
             Course::Begin => self.run_in_new(backend, work).await,
             Course::Join => {
                 tracing::debug!(xid = ?outer, name = self.name, "joins a global transaction");
-                work(Tx::of(outer.clone(), false)).await.map_err(failed(outer))
+                let tx = Tx { xid: outer.clone(), is_ours: false, rollback_only };
+                let mut joined = Joined { tx: tx.clone(), is_done: false };
+                let result = work(tx).await;
+                joined.is_done = result.is_ok();
+                result.map_err(failed(outer))
             }
-            Course::Without => suspend(work(Tx::of(None, false))).await.map_err(failed(None)),
+            Course::Without => suspend(work(Tx::none())).await.map_err(failed(None)),
             Course::Refuse => Err(TxError::Misplaced(self.propagation, outer)),
         }
     }
@@ -168,9 +195,12 @@ impl Options {
     {
         let tx = GlobalTx::begin(backend, &self.name, self.timeout).await.map_err(TxError::NotBegun)?;
         let xid = tx.xid().clone();
-        match tx.scope(work(Tx::of(Some(xid.clone()), true))).await {
+        let work =
+            work(Tx { xid: Some(xid.clone()), is_ours: true, rollback_only: tx.rollback_only().clone() });
+        match tx.scope(work).await {
             Ok(value) => match tx.commit().await {
                 Ok(()) => Ok(value),
+                Err(CommitError::RollbackOnly) => Err(TxError::RollbackOnly { xid }),
                 Err(CommitError::Otherwise(status)) => Err(TxError::Undone { xid, status }),
                 Err(CommitError::InDoubt(cause)) => Err(TxError::InDoubt { xid, cause }),
             },
@@ -178,6 +208,20 @@ impl Options {
                 Ok(()) => Err(TxError::RolledBack { xid, error }),
                 Err(cause) => Err(TxError::NotRolledBack { xid, error, cause }),
             },
+        }
+    }
+}
+
+/// Work in the transaction of somebody else. Unless it is done when this is dropped, that can only be rolled back.
+struct Joined {
+    tx: Tx,
+    is_done: bool,
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.tx.set_rollback_only();
         }
     }
 }

@@ -235,7 +235,7 @@ async fn every_propagation() {
                 let options = Options::new(NAME).timeout(TIMEOUT).propagation(propagation);
                 let end = options.run(&fake, async |tx: Tx| {
                     assert_eq!(context::current().xid.as_ref(), tx.xid(), "{case}");
-                    ran = Some(tx);
+                    ran = Some((tx.xid().cloned(), tx.is_ours()));
                     result
                 });
                 let end = end.await;
@@ -247,7 +247,7 @@ async fn every_propagation() {
                 (!fake.asked().is_empty(), fake.asked().get(1).cloned().unwrap_or_default());
             match course {
                 "begin" => {
-                    assert_eq!(ran, Some(Tx::of(Some(xid(1)), true)), "{case}");
+                    assert_eq!(ran, Some((Some(xid(1)), true)), "{case}");
                     assert_eq!(decided, if result.is_ok() { COMMIT_1 } else { ROLLBACK_1 }, "{case}");
                 }
                 "refuse" => {
@@ -257,7 +257,7 @@ async fn every_propagation() {
                 }
                 _ => {
                     let inside = (course == "join").then(|| xid(99));
-                    assert_eq!(ran, Some(Tx::of(inside, false)), "{case}");
+                    assert_eq!(ran, Some((inside, false)), "{case}");
                     assert!(!begun, "{case}: who joins neither begins nor decides");
                 }
             }
@@ -335,6 +335,103 @@ async fn the_transaction_can_be_left_and_taken_along() {
         Ok::<_, ()>((outside, spawned, taken, xid().await))
     });
     assert_eq!(seen.await.unwrap(), (None, None, Some(xid(1)), Some(xid(1))));
+}
+
+/// Work that joins, in the way that is said, inside of a transaction that does not mind; whether that is committed then.
+async fn outcome(inner: impl AsyncFnOnce(Arc<Fake>, Tx)) -> &'static str {
+    let fake = Arc::new(Fake::default());
+    let end = global_tx(&fake, NAME, TIMEOUT, async |tx: Tx| {
+        inner(Arc::clone(&fake), tx).await;
+        Ok::<_, ()>(())
+    });
+    let (told, asked) = match end.await {
+        Ok(()) => ("committed", COMMIT_1),
+        Err(TxError::RollbackOnly { xid: is }) if is == xid(1) => ("rolled back", ROLLBACK_1),
+        Err(error) => panic!("{error:?}"),
+    };
+    assert_eq!(fake.asked().iter().filter(|what| what.ends_with(":1")).collect::<Vec<_>>(), [asked]);
+    assert_eq!(context::current(), Context::default());
+    told
+}
+
+async fn fails(fake: &Arc<Fake>, propagation: Propagation) {
+    let options = Options::new(NAME).timeout(TIMEOUT).propagation(propagation);
+    let failed = options.run(fake, async |_| Err::<(), _>("no")).await.unwrap_err();
+    assert_eq!(failed.into_work(), Some("no"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_is_swallowed_rolls_back_all_the_same() {
+    use Propagation::{Mandatory, NotSupported, Required, RequiresNew, Supports};
+    for (propagation, told) in [
+        (Required, "rolled back"),
+        (Supports, "rolled back"),
+        (Mandatory, "rolled back"),
+        (RequiresNew, "committed"),
+        (NotSupported, "committed"),
+    ] {
+        assert_eq!(outcome(async |fake, _| fails(&fake, propagation).await).await, told, "{propagation:?}");
+    }
+    let handled = outcome(async |fake, _| {
+        let inner = global_tx(&fake, NAME, TIMEOUT, async |_| Ok::<_, ()>(Err::<(), _>("no")));
+        assert_eq!(inner.await.unwrap(), Err("no"));
+    });
+    assert_eq!(handled.await, "committed", "what is returned as a value is no failure");
+    let dropped = outcome(async |fake, _| {
+        let inner = global_tx(&fake, NAME, TIMEOUT, async |_| std::future::pending::<Result<(), ()>>().await);
+        assert!(timeout(Duration::from_secs(1), inner).await.is_err());
+    });
+    assert_eq!(dropped.await, "rolled back");
+    assert_eq!(outcome(async |_, tx| tx.set_rollback_only()).await, "rolled back");
+    assert_eq!(outcome(async |_, _| {}).await, "committed", "the next transaction is another one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_on_another_task_counts_too() {
+    let join = async |mut tasks: tokio::task::JoinSet<()>| tasks.join_next().await.unwrap();
+    let carried = outcome(async |fake, _| {
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(context::carry(async move { fails(&fake, Propagation::Required).await }));
+        join(tasks).await.unwrap();
+    });
+    assert_eq!(carried.await, "rolled back");
+    let panicked = outcome(async |fake, tx| {
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(tx.scope(async move {
+            let inner = async |_| -> Result<(), ()> { panic!("as the test wants") };
+            global_tx(&fake, NAME, TIMEOUT, inner).await.unwrap();
+        }));
+        assert!(join(tasks).await.unwrap_err().is_panic());
+    });
+    assert_eq!(panicked.await, "rolled back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transaction_that_is_decided_by_hand_heeds_the_mark() {
+    let (fake, inner) = (Arc::new(Fake::default()), Arc::new(Fake::default()));
+    let tx = GlobalTx::begin(&fake, NAME, TIMEOUT).await.unwrap();
+    tx.scope(async {
+        fails(&inner, Propagation::Required).await;
+        assert!(context::current().rollback_only.is_set());
+        suspend(async { assert!(!context::current().rollback_only.is_set()) }).await;
+    })
+    .await;
+    assert!(matches!(tx.commit().await, Err(CommitError::RollbackOnly)));
+    assert_eq!((fake.asked(), inner.asked()), (vec![BEGIN.to_owned(), ROLLBACK_1.to_owned()], vec![]));
+
+    // One that somebody has committed in spite of it is not said to be rolled back.
+    let fake = Fake::deciding([Err(Error::Otherwise(Status::Committed))]);
+    let tx = GlobalTx::begin(&fake, NAME, TIMEOUT).await.unwrap();
+    tx.scope(fails(&inner, Propagation::Required)).await;
+    assert!(matches!(tx.commit().await, Err(CommitError::InDoubt(_))));
+
+    // One that others have begun is theirs.
+    let theirs = Context::default().with_xid(Some(xid(99)));
+    let is_set = context::scope(theirs, async {
+        fails(&inner, Propagation::Required).await;
+        context::current().rollback_only.is_set()
+    });
+    assert!(!is_set.await);
 }
 
 #[test]

@@ -3,17 +3,19 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderValue};
 use http::{Method, Response, StatusCode};
 use hyper::body::Incoming;
 
 use super::cache::{Kind, Outcome};
 use super::list::{self, List};
-use crate::http_client::{Call, HttpError, Repeat, Servers, escaped};
+use super::packed;
+use crate::http_client::{Answer, Call, HttpError, Repeat, Servers, escaped};
 
-/// Lists longer than this are read beside the tasks, which would have to wait.
+/// Lists longer than this are read beside the tasks, which would have to wait. Packed ones are ten to twenty times as long as they
+/// look.
 const LONG: usize = 256 << 10;
+const LONG_PACKED: usize = 16 << 10;
 
 /// What is asked of whom.
 pub(super) struct Question {
@@ -62,15 +64,15 @@ async fn from(
 ) -> Result<List, Failure> {
     let Some(services) = services else {
         let path = if kind == Kind::Delta { "apps/delta" } else { "apps/" };
-        let body = get(servers, server, path).await?;
-        let body = body.ok_or_else(|| Failure::Unusable("404".to_owned()))?;
-        return decode(body).await;
+        let answer = get(servers, server, path).await?;
+        let answer = answer.ok_or_else(|| Failure::Unusable("404".to_owned()))?;
+        return decode(answer, servers.answer_max()).await;
     };
     let mut all = List::default();
     for service in services {
         // A service that nobody knows has no instances: that is an answer.
-        if let Some(body) = get(servers, server, &format!("apps/{}", escaped(service))).await? {
-            let one = decode(body).await?;
+        if let Some(answer) = get(servers, server, &format!("apps/{}", escaped(service))).await? {
+            let one = decode(answer, servers.answer_max()).await?;
             all.entries.extend(one.entries);
             all.refused += one.refused;
         }
@@ -78,25 +80,32 @@ async fn from(
     Ok(all)
 }
 
-async fn get(servers: &Servers, server: usize, path: &str) -> Result<Option<Bytes>, Failure> {
-    let call = Call::new(Method::GET, path, Repeat::Yes);
-    let call = call.header(ACCEPT, HeaderValue::from_static("application/json"));
+async fn get(servers: &Servers, server: usize, path: &str) -> Result<Option<Answer>, Failure> {
+    let call = Call::new(Method::GET, path, Repeat::Yes)
+        .header(ACCEPT, HeaderValue::from_static("application/json"))
+        .header(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     match servers.send_to(server, &call).await {
-        Ok(answer) if answer.status == StatusCode::OK => Ok(Some(answer.body)),
+        Ok(answer) if answer.status == StatusCode::OK => Ok(Some(answer)),
         Ok(answer) if answer.status == StatusCode::NOT_FOUND => Ok(None),
         Ok(answer) => Err(Failure::Unusable(answer.status.to_string())),
         Err(error) => Err(Failure::NoAnswer(error.to_string())),
     }
 }
 
-async fn decode(body: Bytes) -> Result<List, Failure> {
-    let decoded = if body.len() < LONG {
-        list::decode(&body)
-    } else {
-        let decoded = tokio::task::spawn_blocking(move || list::decode(&body)).await;
-        decoded.map_err(|error| Failure::NoAnswer(error.to_string()))?
+async fn decode(answer: Answer, bytes_max: usize) -> Result<List, Failure> {
+    let long = if packed::is_packed(&answer.headers) { LONG_PACKED } else { LONG };
+    let is_long = answer.body.len() >= long;
+    let decode = move || {
+        let body = packed::unpacked(&answer.headers, answer.body, bytes_max)?;
+        list::decode(&body).map_err(|error| error.to_string())
     };
-    decoded.map_err(|error| Failure::Unusable(error.to_string()))
+    let decoded = if is_long {
+        let decoded = tokio::task::spawn_blocking(decode).await;
+        decoded.map_err(|error| Failure::NoAnswer(error.to_string()))?
+    } else {
+        decode()
+    };
+    decoded.map_err(Failure::Unusable)
 }
 
 /// What came of looking for a server that announces changes.

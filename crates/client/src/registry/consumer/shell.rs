@@ -13,6 +13,7 @@ use super::feed::{Event, Feed};
 use super::fetch::{self, Found, Question};
 use super::snapshot::Snapshot;
 use super::{Config, Source, file, list};
+use crate::backoff::Backoff;
 use crate::clock;
 use crate::http_client::Servers;
 
@@ -130,7 +131,7 @@ impl Shell {
     }
 
     fn pause(&self, failures: u32) -> Duration {
-        PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(self.config.interval)
+        Backoff::new(PAUSE, self.config.interval).after(failures)
     }
 
     fn poll(&mut self) {

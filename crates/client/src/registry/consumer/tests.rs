@@ -1,5 +1,6 @@
 //! The consumer against a server that does what it is told.
 
+use std::io::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
@@ -62,6 +63,30 @@ async fn server(ids: &str) -> (TestServer, Arc<Mutex<Reply>>) {
 
 fn set(list: &Arc<Mutex<Reply>>, reply: Reply) {
     *list.lock().expect("not poisoned") = reply;
+}
+
+/// A list in gzip, which says that it is `claims` bytes long at least.
+fn packed(list: &str, claims: usize) -> Reply {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(list.as_bytes()).expect("memory");
+    encoder.write_all(&vec![b' '; claims.saturating_sub(list.len())]).expect("memory");
+    let body = encoder.finish().expect("memory");
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", body.len());
+    Reply::Raw([head.as_bytes(), &body].concat())
+}
+
+#[tokio::test]
+async fn lists_come_packed_and_one_that_bursts_is_left_for_another_server() {
+    let (first, list) = server("abc").await;
+    let (second, _) = server("abcd").await;
+    set(&list, packed(&body("abc"), 0));
+    let consumer = Consumer::start(config(&[first.url(), second.url()], LONG)).expect("URLs");
+    until_shown(&consumer, "abc").await;
+    assert!(first.seen()[0].headers.contains("accept-encoding: gzip"), "{:?}", first.seen());
+    // A list, if one had the patience to read to its end.
+    set(&list, packed(&body("x"), 10 << 20));
+    consumer.refresh();
+    until_shown(&consumer, "abcd").await;
 }
 
 #[tokio::test]

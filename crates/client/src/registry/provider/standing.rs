@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use synod_wire::eureka::Status;
 
+use crate::backoff::Backoff;
 use crate::registry::Instance;
 
 /// The first pause after a failure; it doubles up to the renewal interval.
@@ -79,7 +80,7 @@ impl Standing {
             }
             (Heard::Failed(_), _) => {
                 self.failures = self.failures.saturating_add(1);
-                PAUSE.saturating_mul(1 << (self.failures - 1).min(10)).min(wanted.renew_interval)
+                Backoff::new(PAUSE, wanted.renew_interval).after(self.failures)
             }
         }
     }

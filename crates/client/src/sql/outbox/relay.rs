@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::queue::{self, Taken};
 use super::{Outbox, Sink, Undelivered};
+use crate::backoff::Backoff;
 use crate::clock;
 use crate::sql::Database;
 use crate::task::Task;
@@ -147,7 +148,6 @@ impl<DB: Database> Work<DB> {
 impl Rules {
     /// The pause after so many failures.
     pub(super) fn pause_after(&self, attempts: u32) -> Duration {
-        let factor = 2_u32.saturating_pow(attempts.saturating_sub(1));
-        self.pause.saturating_mul(factor).min(self.pause_max)
+        Backoff::new(self.pause, self.pause_max).after(attempts)
     }
 }

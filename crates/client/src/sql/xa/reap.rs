@@ -18,7 +18,7 @@ use crate::task::Task;
 use crate::tm::{self, Decision};
 use crate::{Xid, clock};
 
-/// Most that is looked at in one pass.
+/// Most that is asked about in one pass; the next one goes on from there, so that what waits for long keeps nobody from being ended.
 const PASS_MAX: usize = 1_000;
 
 /// What is left over, and how often somebody looks.
@@ -68,7 +68,10 @@ pub struct Reaper<DB: TwoPhase> {
     pool: Pool<DB>,
     coordinator: Arc<dyn tm::Backend>,
     rules: Rules,
+    /// All of ours that the database has.
     seen: BTreeMap<Name, Seen>,
+    /// Up to where the last pass came.
+    last: Option<Name>,
 }
 
 /// Where a database does not say when something was prepared.
@@ -88,10 +91,10 @@ pub struct Reaping {
 impl<DB: TwoPhase> Reaper<DB> {
     /// For one database.
     pub fn new(pool: Pool<DB>, coordinator: Arc<dyn tm::Backend>, rules: Rules) -> Self {
-        Self { pool, coordinator, rules, seen: BTreeMap::new() }
+        Self { pool, coordinator, rules, seen: BTreeMap::new(), last: None }
     }
 
-    /// Looks once. MySQL does not say when something was prepared: there, time counts from the first pass that sees it.
+    /// Looks once, at 1,000 at most, and the next time at those that come after them. MySQL does not say when something was prepared: there, time counts from the first pass that sees it.
     ///
     /// # Errors
     /// The database does not list what it has.
@@ -141,7 +144,6 @@ impl<DB: TwoPhase> Reaper<DB> {
     async fn due(&mut self) -> sqlx::Result<Vec<Prepared>> {
         let mut listed = list::<DB>(&mut *self.pool.acquire().await?).await?;
         listed.retain(|(name, _)| self.rules.addresses.iter().any(|address| address == name.xid().address()));
-        listed.truncate(PASS_MAX);
         let now = clock::now();
         let seen = listed.iter().map(|(name, _)| {
             let before = self.seen.get(name).copied();
@@ -152,7 +154,10 @@ impl<DB: TwoPhase> Reaper<DB> {
             let first = self.seen.get(&name)?.first;
             Some(Prepared { name, age: age.unwrap_or(now - first) })
         });
-        Ok(aged.filter(|prepared| prepared.age >= self.rules.grace).collect())
+        let due = aged.filter(|prepared| prepared.age >= self.rules.grace).collect();
+        let turn = in_turn(due, self.last.as_ref(), PASS_MAX);
+        self.last = turn.last().map(|prepared| prepared.name.clone());
+        Ok(turn)
     }
 
     /// `None` when the coordinator does not say.
@@ -209,6 +214,15 @@ impl<DB: TwoPhase> std::fmt::Debug for Reaper<DB> {
     }
 }
 
+/// The next ones after `last` in the order of their names, and then from the beginning; `most` at most.
+fn in_turn(mut due: Vec<Prepared>, last: Option<&Name>, most: usize) -> Vec<Prepared> {
+    due.sort_by(|a, b| a.name.cmp(&b.name));
+    let next = due.partition_point(|prepared| Some(&prepared.name) <= last);
+    due.rotate_left(next);
+    due.truncate(most);
+    due
+}
+
 /// What a database has prepared and a name of ours, with its age where that is known.
 pub(super) async fn list<DB: TwoPhase>(
     connection: &mut DB::Connection,
@@ -229,4 +243,30 @@ pub(super) async fn list<DB: TwoPhase>(
         Ok(Name::parse(&DB::text(row, 0)?).map(|name| (name, Some(age))))
     });
     names.filter_map(sqlx::Result::transpose).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prepared(number: u64) -> Prepared {
+        let xid = Xid::parse(&format!("h:1:{number}")).unwrap();
+        Prepared { name: Name::new(&xid, "1").unwrap(), age: Duration::ZERO }
+    }
+
+    #[test]
+    fn everybody_has_a_turn_though_nobody_goes() {
+        let mut last: Option<Name> = None;
+        let mut turns = Vec::new();
+        for _ in 0..4 {
+            let turn = in_turn([3, 1, 5, 2, 4].map(prepared).into(), last.as_ref(), 2);
+            last = turn.last().map(|prepared| prepared.name.clone());
+            turns.extend(turn);
+        }
+        assert_eq!(turns, [1, 2, 3, 4, 5, 1, 2, 3].map(prepared));
+        // The one that was the last may be gone.
+        let gone = prepared(3).name;
+        assert_eq!(in_turn([1, 4].map(prepared).into(), Some(&gone), 2), [4, 1].map(prepared));
+        assert_eq!(in_turn(Vec::new(), Some(&gone), 2), []);
+    }
 }
