@@ -5,11 +5,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::Value;
 use synod_client::call::{Fixed, http::Client};
-use synod_client::native::Standing;
+use synod_client::native::{Leg, Standing};
 
 use super::ledger::{Known, Ledger, Left};
 use super::teller::Office;
 use crate::books;
+use crate::say::Who;
 use crate::script::look;
 use crate::setup::Stage;
 use crate::task::now;
@@ -28,6 +29,11 @@ pub(super) async fn wait(stage: &Stage, office: &Office, ledger: &Ledger) -> any
         let is_calm = left.is_calm() && was_calm;
         was_calm = left.is_calm();
         // Only when all outboxes are empty is it certain that Synod will not hear of anything any more.
+        if left.open > 0 && began.elapsed() > CALM {
+            for line in stuck(stage, office).await? {
+                stage.say.line(Who::Coordinator, &line);
+            }
+        }
         if is_calm || began.elapsed() > CALM {
             for id in ledger.unknown() {
                 let known = match look(&office.native, &id).await? {
@@ -57,6 +63,27 @@ async fn left(stage: &Stage) -> anyhow::Result<Left> {
         locks: locks["held"].as_u64().context("the list of locks does not say how many there are")?,
         waiting: [books::waiting(a).await?, books::waiting(b).await?],
     })
+}
+
+/// Some of the transactions that do not end, and why.
+async fn stuck(stage: &Stage, office: &Office) -> anyhow::Result<Vec<String>> {
+    let page = get(stage, "/v1/transactions?status=open&limit=10").await?;
+    let mut lines = Vec::new();
+    for row in page["transactions"].as_array().into_iter().flatten() {
+        let xid = row["xid"].as_str().unwrap_or_default();
+        let transaction = office.native.look(xid).await?;
+        let (mode, standing) = (transaction.mode.unwrap_or_default(), transaction.standing);
+        lines.push(format!("{xid} ({mode}) is {standing:?}"));
+        for branch in transaction.details.into_iter().flat_map(|details| details.branches) {
+            for Leg { url, step, failures, last_error, .. } in [branch.forward, branch.backward] {
+                if let Some(error) = last_error {
+                    let url = url.unwrap_or_default();
+                    lines.push(format!("  {} {url}: {step}, failed {failures} times: {error}", branch.id));
+                }
+            }
+        }
+    }
+    Ok(lines)
 }
 
 async fn get(stage: &Stage, path: &str) -> anyhow::Result<Value> {
