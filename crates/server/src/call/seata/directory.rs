@@ -35,12 +35,14 @@ pub struct TooMany;
 pub(super) struct Directory<L> {
     channels: BTreeMap<ChannelId, Channel<L>>,
     by_resource: HashMap<Arc<str>, BTreeSet<ChannelId>>,
+    /// The youngest connection from each address; an older one cannot be alive.
+    by_peer: HashMap<SocketAddr, ChannelId>,
     last: u64,
 }
 
 impl<L> Default for Directory<L> {
     fn default() -> Self {
-        Self { channels: BTreeMap::new(), by_resource: HashMap::new(), last: 0 }
+        Self { channels: BTreeMap::new(), by_resource: HashMap::new(), by_peer: HashMap::new(), last: 0 }
     }
 }
 
@@ -50,6 +52,7 @@ impl<L> Directory<L> {
         self.last += 1;
         let id = ChannelId(self.last);
         self.channels.insert(id, Channel { link, peer, application: None, resources: BTreeSet::new() });
+        self.by_peer.insert(peer, id);
         id
     }
 
@@ -92,6 +95,9 @@ impl<L> Directory<L> {
         for resource in &channel.resources {
             forget(&mut self.by_resource, resource, id);
         }
+        if self.by_peer.get(&channel.peer) == Some(&id) {
+            self.by_peer.remove(&channel.peer);
+        }
         Some(channel.link)
     }
 
@@ -103,13 +109,25 @@ impl<L> Directory<L> {
     /// application and host; another of the same application; of an AT branch, whose undo log every process of its database can
     /// read, and of a state machine, whose resource names its application, any. Among equals the youngest: an old one may be dead without having been closed.
     pub(super) fn choose(&self, address: &Address) -> Option<ChannelId> {
+        self.registrar(address).or_else(|| self.nearest(address))
+    }
+
+    /// The connection that registered a branch, if it still is what it was: nearly always.
+    fn registrar(&self, address: &Address) -> Option<ChannelId> {
+        let id = *self.by_peer.get(&address.client)?;
+        let channel = self.channels.get(&id)?;
+        let is_same = channel.application.as_ref() == Some(&address.application);
+        (is_same && channel.resources.contains(&*address.resource)).then_some(id)
+    }
+
+    /// Whichever comes first otherwise.
+    fn nearest(&self, address: &Address) -> Option<ChannelId> {
         let candidates = self.by_resource.get(&*address.resource)?;
         let any = matches!(address.branch_type, BranchType::At | BranchType::Saga);
         let rank = |id: &ChannelId| {
             let channel = self.channels.get(id)?;
             let is_same = channel.application.as_ref() == Some(&address.application);
             let rank = match () {
-                () if is_same && channel.peer == address.client => 3,
                 () if is_same && channel.peer.ip() == address.client.ip() => 2,
                 () if is_same => 1,
                 () if any => 0,
@@ -174,7 +192,7 @@ mod tests {
         assert_eq!((all.choose(&at), all.choose(&tcc)), (Some(same_host), Some(same_host)));
         let same = rm(&mut all, "a", "10.0.0.1:5", &["r"]);
         let younger = rm(&mut all, "a", "10.0.0.1:8", &["r"]);
-        assert_eq!(all.choose(&tcc), Some(same));
+        assert_eq!((all.choose(&at), all.choose(&tcc)), (Some(same), Some(same)));
         all.leave(same);
         assert_eq!(all.choose(&tcc), Some(younger));
         for branch_type in [BranchType::Xa, BranchType::Tcc, BranchType::SagaAnnotation] {

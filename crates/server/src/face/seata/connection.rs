@@ -13,7 +13,8 @@ use bytes::{Buf as _, BytesMut};
 use futures_util::future::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use synod_wire::seata::{self, Client, ClientVersion, DecodeError, Frame, FrameError, Header, Kind, Message};
-use tokio::net::TcpStream;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
@@ -26,8 +27,10 @@ use crate::net;
 const REQUESTS_MAX: usize = 4_096;
 /// Bytes that wait to be written; no more are made.
 const OUTPUT_BYTES_MAX: usize = 256 << 10;
-/// What is read at once.
+/// Room for what is read at once.
 const READ_BYTES: usize = 16 << 10;
+/// More is made when less than this is left: most frames have a few hundred bytes, and each read goes where the last one ended.
+const READ_BYTES_MIN: usize = 4 << 10;
 /// A larger buffer is not kept for a connection that has nothing in it.
 const KEEP_BYTES: usize = 64 << 10;
 /// How often it is looked, while the node stops, whether anything is left to do.
@@ -72,11 +75,13 @@ pub(super) async fn serve(front: Front, connection: net::Connection) {
     let drained = connection.drained();
     let net::Connection { stream, peer, limits, timed_out, .. } = connection;
     let (seat, queue) = front.0.channels.enter(peer);
+    let (reader, writer) = stream.into_split();
     let mut line = Line {
         last_read_ms: front.0.clock.now().mono_ms,
         front,
         peer,
-        stream,
+        reader,
+        writer,
         session: Session::new(peer, seat),
         input: BytesMut::new(),
         output: BytesMut::new(),
@@ -103,7 +108,8 @@ pub(super) async fn serve(front: Front, connection: net::Connection) {
 struct Line {
     front: Front,
     peer: SocketAddr,
-    stream: TcpStream,
+    reader: OwnedReadHalf,
+    writer: OwnedWriteHalf,
     session: Session,
     input: BytesMut,
     output: BytesMut,
@@ -146,15 +152,14 @@ impl Line {
             let writes = !self.output.is_empty();
             let has_room = self.output.len() < OUTPUT_BYTES_MAX;
             let reads = has_room && self.requests < REQUESTS_MAX;
+            self.make_room();
             tokio::select! {
                 biased;
-                ready = self.stream.writable(), if writes => ready?,
+                ready = self.writer.writable(), if writes => ready?,
                 Some(outgoing) = queue.recv(), if has_room => self.put(outgoing),
                 Some(reply) = self.jobs.next(), if has_room => self.reply(reply)?,
-                ready = self.stream.readable(), if reads => {
-                    ready?;
-                    self.read().await?;
-                }
+                // Of a read that leaves room tokio knows that there is no more: no second one finds that out.
+                length = self.reader.read_buf(&mut self.input), if reads => self.read(length?).await?,
                 () = &mut drained, if !self.stops => {
                     self.stops = true;
                     timer.set(sleep(DRAIN_CHECK));
@@ -198,15 +203,19 @@ impl Line {
         }
     }
 
-    /// Reads what is there, as far as there is room for it.
-    async fn read(&mut self) -> Result<(), End> {
-        self.input.reserve(READ_BYTES);
-        match self.stream.try_read_buf(&mut self.input) {
-            Ok(0) => return Err(End::Gone),
-            Ok(_) => self.last_read_ms = self.front.0.clock.now().mono_ms,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(error.into()),
+    /// Sees to it that something can be read.
+    fn make_room(&mut self) {
+        if self.input.capacity() - self.input.len() < READ_BYTES_MIN {
+            self.input.reserve(READ_BYTES);
         }
+    }
+
+    /// So many bytes have come.
+    async fn read(&mut self, length: usize) -> Result<(), End> {
+        if length == 0 {
+            return Err(End::Gone);
+        }
+        self.last_read_ms = self.front.0.clock.now().mono_ms;
         while let Some(frame) = Frame::decode(&mut self.input, self.front.0.frame_bytes_max)? {
             self.take(frame).await?;
         }
@@ -334,7 +343,7 @@ impl Line {
     fn flush(&mut self) -> Result<(), End> {
         while !self.output.is_empty() {
             let next = self.ends.front().copied().unwrap_or(self.output.len());
-            match self.stream.try_write(&self.output[..next]) {
+            match self.writer.try_write(&self.output[..next]) {
                 Ok(length) => {
                     self.output.advance(length);
                     if let Some(first) = self.ends.front_mut() {
