@@ -12,10 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use fake::Fake;
 use sqlx::{MySql, Postgres, Row};
 use synod_client::at::{DataSource, Dialect, Error, Options, Value};
-use synod_client::rm::{Backend, EndError};
+use synod_client::rm::{self, Backend, Branch, EndError};
 use synod_client::{Context, Xid, context};
 use synod_scratch::{Kind, Server};
 use tokio::time::{sleep, timeout};
@@ -54,6 +55,36 @@ async fn mariadb() {
     let bench = Bench::<MySql>::new(Kind::MariaDb, server, pool, tables::MARIADB).await;
     assert_eq!(bench.source.resource_id(), format!("jdbc:mysql://{}/bank", bench.server.address()));
     bench.all().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn full_batches_of_logs_follow_one_another() {
+    const INTERVAL: Duration = Duration::from_secs(4);
+    let server = Server::start(Kind::Postgres).unwrap();
+    let xid = new_xid();
+    server.sql(tables::POSTGRES).unwrap();
+    let logs = "select n, '{xid}', '', '', 0, now(), now() from generate_series(1, 2500) as n";
+    let columns = "branch_id, xid, context, rollback_info, log_status, log_created, log_modified";
+    server.sql(&format!("insert into undo_log({columns}) {}", logs.replace("{xid}", xid.as_str()))).unwrap();
+
+    let fake = Arc::new(Fake::default());
+    let mut options = Options::default();
+    options.cleaning_interval = INTERVAL;
+    let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
+    let source = DataSource::register(pool, fake.clone() as Arc<dyn Backend>, options).await.unwrap();
+    for number in 1..=2500 {
+        let (id, resource) = (number.to_string().into(), fake.resource_id());
+        let branch = Branch { xid: xid.clone(), id, resource, kind: rm::Kind::At, data: Bytes::new() };
+        fake.end_branch(&branch, true).await.unwrap();
+    }
+    // The first batch has waited for company; the second one, which is full, must not. Together they take less than two waits.
+    let two_batches = async {
+        while server.sql("select count(*) from undo_log").unwrap() != ["500"] {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(INTERVAL * 2, two_batches).await.expect("two batches are removed after one wait");
+    drop(source);
 }
 
 impl<D: Dialect> Bench<D> {

@@ -88,7 +88,9 @@ async fn clean<D: Dialect>(shared: Weak<Shared<D>>, mut waiting: Receiver<Key>) 
     let mut pause = Duration::ZERO;
     while !keys.is_empty() || waiting.recv_many(&mut keys, TOGETHER_MAX).await > 0 {
         let Some(interval) = shared.upgrade().map(|shared| shared.options.cleaning_interval) else { return };
-        sleep(interval.max(pause)).await;
+        // As many as go together do not wait for more: no rate of commits outruns the cleaning by the clock.
+        let is_full = keys.len() >= TOGETHER_MAX;
+        sleep(if is_full { pause } else { interval.max(pause) }).await;
         while keys.len() < TOGETHER_MAX {
             match waiting.try_recv() {
                 Ok(key) => keys.push(key),
