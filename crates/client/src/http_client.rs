@@ -32,6 +32,10 @@ pub(crate) use base::escaped;
 /// How long an idle connection is kept. Less than servers usually do, so that a connection is rarely closed under a call.
 const IDLE: Duration = Duration::from_secs(15);
 
+/// Idle connections to one server that are kept. Whoever has more calls under way than this connects anew for the rest of them, again
+/// and again.
+const IDLE_MAX: usize = 256;
+
 /// The limits of a client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Config {
@@ -265,7 +269,7 @@ pub(crate) fn pooled(connect: Duration) -> Client<HttpConnector, Full<Bytes>> {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
-        .pool_max_idle_per_host(16)
+        .pool_max_idle_per_host(IDLE_MAX)
         .build(connector)
 }
 
