@@ -181,3 +181,32 @@ async fn pools(postgres: &Server, mariadb: &Server, connections: u32) -> Result<
     let to = MySqlPoolOptions::new().max_connections(connections).test_before_acquire(false);
     Ok((from.connect(&postgres.url()).await?, to.connect(&mariadb.url()).await?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_that_is_lost_or_held_is_seen_and_what_is_prepared_is_swept() {
+        let bank = Bank::open().unwrap();
+        bank.reset().unwrap();
+        bank.audit(0).unwrap();
+        bank.postgres.sql("update account set balance = balance - 7 where id = 1").unwrap();
+        assert!(bank.audit(7).is_err(), "it has gone, and has not come");
+        bank.mariadb.sql("update bank.account set balance = balance + 7 where id = 1").unwrap();
+        bank.audit(7).unwrap();
+        bank.mariadb.sql("update bank.account set held = 1 where id = 1").unwrap();
+        assert!(bank.audit(7).is_err(), "it is held");
+
+        let debit = "begin; update account set balance = 0 where id = 2; prepare transaction 'a'";
+        bank.postgres.sql(debit).unwrap();
+        let credit = "xa start 'a', 'b', 9752; update bank.account set balance = 0 where id = 2; \
+             xa end 'a', 'b', 9752; xa prepare 'a', 'b', 9752";
+        bank.mariadb.sql(credit).unwrap();
+        assert!(bank.settle(Duration::ZERO).is_err());
+        bank.sweep().unwrap();
+        bank.settle(Duration::from_secs(10)).unwrap();
+        bank.reset().unwrap();
+        bank.audit(0).unwrap();
+    }
+}
