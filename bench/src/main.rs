@@ -1,7 +1,7 @@
 //! Measures Synod against the servers that it replaces: same machine, same load generator, same run; ratios and server
 //! CPU seconds, because the load and the server share the machine's cores. Run it as `cargo xtask bench registry`; the
 //! durable log against its disk as `cargo xtask bench log`; global transactions beside dtm as `cargo xtask bench txn`; Seata's protocol as
-//! `cargo xtask bench seata`.
+//! `cargo xtask bench seata`; the modes of the SDK as `cargo xtask bench sdk`.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -12,18 +12,23 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod clock;
+mod coordinator;
 mod disk;
 mod echo;
 mod histogram;
 mod job;
+mod jvm;
 mod load;
+mod mix;
 mod process;
 mod report;
 mod response;
 mod result;
 mod rows;
+mod sdk;
 mod seata;
 mod server;
+mod suite;
 mod template;
 mod txn;
 mod verify;
@@ -47,6 +52,8 @@ enum Command {
     Txn(txn::Options),
     /// Seata's protocol beside Seata's own server, by frames as cheap as can be and by its own Java client.
     Seata(seata::Options),
+    /// What each mode of the SDK costs beside plain local transactions, and Seata's Java client beside its own.
+    Sdk(sdk::Options),
     /// The echo server on its own: answers everything with one recorded response, prints its address.
     Echo {
         /// File with the response, head and body as on the wire.
@@ -61,6 +68,7 @@ fn main() -> ExitCode {
         Command::Log(options) => disk::run(&options),
         Command::Txn(options) => txn::run(options),
         Command::Seata(options) => seata::run(options),
+        Command::Sdk(options) => sdk::run(options),
         Command::Echo { answer } => echo::serve(&answer).map(|()| true),
     };
     match done {

@@ -1,5 +1,6 @@
 //! What the kernel says of a server process and of this machine.
 
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
@@ -9,7 +10,7 @@ use anyhow::{Context, Result};
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// CPU seconds that a process has used, over all its threads.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Cpu {
     user: f64,
     system: f64,
@@ -27,6 +28,34 @@ impl Cpu {
 pub(crate) fn cpu(pid: u32) -> Result<Cpu> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("the server process is gone")?;
     cpu_of(&stat).context("/proc/PID/stat has another form")
+}
+
+/// The same with all its children and theirs, those that have ended included: of PostgreSQL, which has a process for each connection.
+///
+/// # Errors
+/// When the process is gone.
+pub(crate) fn tree_cpu(root: u32) -> Result<Cpu> {
+    let stats: HashMap<u32, String> = fs::read_dir("/proc")?
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            Some((pid, fs::read_to_string(entry.path().join("stat")).ok()?))
+        })
+        .collect();
+    tree_of(&stats, root).context("the server process is gone, or /proc/PID/stat has another form")
+}
+
+fn tree_of(stats: &HashMap<u32, String>, root: u32) -> Option<Cpu> {
+    let mut sum = Cpu::default();
+    let mut open = vec![root];
+    while let Some(parent) = open.pop() {
+        let stat = stats.get(&parent)?;
+        for cpu in [cpu_of(stat)?, cpu_of_ended(stat)?] {
+            sum = Cpu { user: sum.user + cpu.user, system: sum.system + cpu.system };
+        }
+        open.extend(stats.iter().filter(|(_, stat)| parent_of(stat) == Some(parent)).map(|(pid, _)| *pid));
+    }
+    Some(sum)
 }
 
 /// Watches what anybody but a server, which may be several processes, and this program takes from the machine.
@@ -55,7 +84,7 @@ impl Others {
     fn seconds(servers: &[u32]) -> Result<f64> {
         let stat = fs::read_to_string("/proc/stat").context("reading /proc/stat")?;
         let machine = user_and_stolen(&stat).context("/proc/stat has another form")?;
-        let servers: f64 = servers.iter().map(|server| Ok(cpu(*server)?.user)).sum::<Result<f64>>()?;
+        let servers: f64 = servers.iter().map(|server| Ok(tree_cpu(*server)?.user)).sum::<Result<f64>>()?;
         Ok(machine - servers - cpu(std::process::id())?.user)
     }
 }
@@ -97,11 +126,31 @@ pub(crate) fn machine() -> String {
     )
 }
 
-/// utime and stime: fields 14 and 15, counted behind the command, which may contain spaces and parentheses.
+/// utime and stime: fields 14 and 15.
 fn cpu_of(stat: &str) -> Option<Cpu> {
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut seconds = fields.split_ascii_whitespace().skip(11).map(seconds_of);
+    seconds_at(stat, 14)
+}
+
+/// Of children that have ended, and were waited for: cutime and cstime.
+fn cpu_of_ended(stat: &str) -> Option<Cpu> {
+    seconds_at(stat, 16)
+}
+
+fn seconds_at(stat: &str, field: usize) -> Option<Cpu> {
+    let mut seconds = fields(stat)?.skip(field - FIRST).map(seconds_of);
     Some(Cpu { user: seconds.next()??, system: seconds.next()?? })
+}
+
+fn parent_of(stat: &str) -> Option<u32> {
+    fields(stat)?.nth(4 - FIRST)?.parse().ok()
+}
+
+/// Number of the first field behind the command, which may contain spaces and parentheses.
+const FIRST: usize = 3;
+
+/// The fields from there on.
+fn fields(stat: &str) -> Option<impl Iterator<Item = &str>> {
+    Some(stat.rsplit_once(')')?.1.split_ascii_whitespace())
 }
 
 /// The machine's CPU seconds in user mode (also niced), and those that a hypervisor took away.
@@ -128,6 +177,19 @@ mod tests {
         let stat = "42 (a b) c) S 1 42 42 0 -1 4194560 500 0 0 0 120 30 0 0 20 0 9 0 100 1000 200";
         assert_eq!(cpu_of(stat), Some(Cpu { user: 1.2, system: 0.3 }));
         assert_eq!(cpu_of("42 (a) S 1"), None);
+    }
+
+    #[test]
+    fn a_tree_has_the_children_that_are_and_that_were() {
+        let stat = |parent: u32, user: u32, ended: u32| {
+            format!("1 (a) S {parent} 1 1 0 -1 0 0 0 0 0 {user} 10 {ended} 20 20 0 1")
+        };
+        let stats =
+            [(7, stat(1, 100, 50)), (8, stat(7, 200, 0)), (9, stat(8, 300, 0)), (10, stat(1, 400, 0))];
+        let stats: HashMap<u32, String> = stats.into_iter().collect();
+        let cpu = tree_of(&stats, 7).unwrap();
+        assert_eq!(((cpu.user * 100.0).round(), (cpu.system * 100.0).round()), (650.0, 90.0));
+        assert_eq!(tree_of(&stats, 11), None);
     }
 
     #[test]

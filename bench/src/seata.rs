@@ -13,20 +13,18 @@ mod raw;
 mod report;
 mod result;
 mod rows;
-mod server;
 mod work;
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Result;
 
 use self::limits::Limits;
 use self::result::Results;
-use self::rows::Load;
-use self::server::{Programs, System};
-use crate::bench::progress;
+use self::rows::{Load, Scenario};
+use crate::coordinator::{Programs, System};
 use crate::result::Origin;
+use crate::suite;
 
 /// Options of `synod-bench seata`.
 #[derive(Clone, Debug, clap::Args)]
@@ -80,47 +78,22 @@ struct Bench {
 /// # Errors
 /// When a program cannot be built or kept results cannot be read.
 pub(crate) fn run(options: Options) -> Result<bool> {
-    let mut out = std::io::stdout();
     if let Some(page) = &options.markdown {
-        let results = Results::load()?;
-        report::write_markdown(page, &results)?;
-        writeln!(out, "{} has {} rows", page.display(), results.rows.len())?;
+        suite::publish::<Results>(page)?;
         return Ok(true);
     }
     let scenarios = rows::selected(&options)?;
     if options.list {
-        for scenario in scenarios {
-            writeln!(out, "{}", scenario.id())?;
-        }
+        suite::list(scenarios.iter().map(|scenario| scenario.id()))?;
         return Ok(true);
     }
-    // A file that holds something else must be known before the measuring, not after it.
-    let mut results = Results::load()?;
+    let results: Results = suite::kept()?;
     let wants_client = scenarios.iter().any(|scenario| scenario.is_java());
     let programs = Programs::find(|system| options.wants(system), wants_client)?;
     let bench = Bench { programs, options, limits: Limits::measure()?, origin: Origin::here() };
-    let mut new = Results::default();
-    let mut failed = Vec::new();
-    for system in System::ALL.into_iter().filter(|system| bench.options.wants(*system)) {
-        let mut kept = None;
-        for scenario in &scenarios {
-            progress(&format!("{} {}", scenario.id(), system.name()));
-            match scenario.run(&bench, system, &mut kept) {
-                Ok(row) => {
-                    results.put(row.clone());
-                    results.store()?;
-                    new.put(row);
-                }
-                Err(error) => {
-                    writeln!(out, "{} {} FAILED: {error:#}\n", scenario.id(), system.name())?;
-                    failed.push(format!("{} {}", scenario.id(), system.name()));
-                }
-            }
-        }
-    }
-    writeln!(out, "{}", report::text(&new))?;
-    if !failed.is_empty() {
-        writeln!(out, "FAILED: {}", failed.join(", "))?;
-    }
-    Ok(failed.is_empty())
+    let systems = System::ALL.into_iter().filter(|system| bench.options.wants(*system));
+    let jobs = systems.flat_map(|system| scenarios.iter().map(move |scenario| (*scenario, system)));
+    let name = |(scenario, system): &(Scenario, System)| format!("{} {}", scenario.id(), system.name());
+    let mut kept = None;
+    suite::measure(results, jobs, name, |(scenario, system)| scenario.run(&bench, *system, &mut kept))
 }

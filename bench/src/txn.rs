@@ -13,16 +13,16 @@ mod rows;
 mod server;
 mod work;
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
 
 use self::result::Results;
+use self::rows::Scenario;
 use self::server::{Programs, System};
-use crate::bench::progress;
 use crate::result::Origin;
+use crate::suite;
 
 /// Options of `synod-bench txn`.
 #[derive(Clone, Debug, clap::Args)]
@@ -78,45 +78,22 @@ struct Bench {
 /// # Errors
 /// When a program cannot be built or kept results cannot be read.
 pub(crate) fn run(options: Options) -> Result<bool> {
-    let mut out = std::io::stdout();
     if let Some(page) = &options.markdown {
-        let results = Results::load()?;
-        report::write_markdown(page, &results)?;
-        writeln!(out, "{} has {} rows", page.display(), results.len())?;
+        suite::publish::<Results>(page)?;
         return Ok(true);
     }
     let scenarios = rows::selected(&options)?;
     if options.list {
-        for scenario in scenarios {
-            writeln!(out, "{}", scenario.id())?;
-        }
+        suite::list(scenarios.iter().map(|scenario| scenario.id()))?;
         return Ok(true);
     }
-    // A file that holds something else must be known before the measuring, not after it.
-    let mut results = Results::load()?;
+    let results: Results = suite::kept()?;
     let programs = Programs::find(|system| options.wants(system))?;
     let bench = Bench { programs, options, origin: Origin::here() };
-    let mut new = Results::default();
-    let mut failed = Vec::new();
-    for scenario in scenarios {
-        for system in scenario.systems().into_iter().filter(|system| bench.options.wants(*system)) {
-            progress(&format!("{} {}", scenario.id(), system.name()));
-            match scenario.run(&bench, system) {
-                Ok(row) => {
-                    results.put(row.clone());
-                    results.store()?;
-                    new.put(row);
-                }
-                Err(error) => {
-                    writeln!(out, "{} {} FAILED: {error:#}\n", scenario.id(), system.name())?;
-                    failed.push(format!("{} {}", scenario.id(), system.name()));
-                }
-            }
-        }
-    }
-    writeln!(out, "{}", report::text(&new))?;
-    if !failed.is_empty() {
-        writeln!(out, "FAILED: {}", failed.join(", "))?;
-    }
-    Ok(failed.is_empty())
+    let jobs = scenarios.iter().flat_map(|scenario| {
+        let systems = scenario.systems().into_iter().filter(|system| bench.options.wants(*system));
+        systems.map(|system| (*scenario, system))
+    });
+    let name = |(scenario, system): &(Scenario, System)| format!("{} {}", scenario.id(), system.name());
+    suite::measure(results, jobs, name, |(scenario, system)| scenario.run(&bench, *system))
 }

@@ -1,32 +1,18 @@
-//! Seata's own client as load generator: the program `e2e/java/seata-client`, class `Load`, which takes a command a line and
-//! answers each with a line of JSON.
+//! Seata's own client as load generator: the class `Load` of `e2e/java/seata-client`.
 
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use serde::de::DeserializeOwned;
+use anyhow::Result;
 
 use super::driver::{Drained, Driver, Window};
 use super::work::Work;
-use crate::server::end;
+use crate::jvm::Jvm;
 
 /// The load.
 #[derive(Debug)]
-pub(super) struct Java {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-impl Drop for Java {
-    fn drop(&mut self) {
-        end(&mut self.child);
-    }
-}
+pub(super) struct Java(Jvm);
 
 impl Java {
     /// Starts a JVM and in it this many threads, each with one transaction under way.
@@ -34,44 +20,21 @@ impl Java {
     /// # Errors
     /// When the client does not start or the server does not take it.
     pub(super) fn start(jar: &Path, server: SocketAddr, work: Work, threads: usize) -> Result<Self> {
-        let mut command = Command::new("java");
-        command.arg(format!("-Dservice.default.grouplist={server}"));
-        // Its log is of interest only when it fails; then the answer says why.
-        command.arg("-Xmx1g").arg("-cp").arg(jar).arg("synod.e2e.Load").stderr(Stdio::null());
-        command.arg(work.id()).arg(threads.to_string());
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("starting java")?;
-        let pipes = child.stdin.take().zip(child.stdout.take());
-        let (input, output) = pipes.context("the pipes were asked for")?;
-        let mut new = Self { child, input, output: BufReader::new(output) };
-        new.answer::<bool>()?;
-        Ok(new)
-    }
-
-    fn ask<T: DeserializeOwned>(&mut self, what: &str, time: Duration) -> Result<T> {
-        writeln!(self.input, "{what} {}", time.as_millis()).context("the client is gone")?;
-        self.answer()
-    }
-
-    fn answer<T: DeserializeOwned>(&mut self) -> Result<T> {
-        let mut line = String::new();
-        if self.output.read_line(&mut line)? == 0 {
-            bail!("Seata's client ended");
-        }
-        serde_json::from_str(&line).with_context(|| format!("Seata's client says: {}", line.trim()))
+        let arguments = [work.id().to_owned(), threads.to_string()];
+        Ok(Self(Jvm::start(jar, server, "synod.e2e.Load", &arguments)?))
     }
 }
 
 impl Driver for Java {
     fn measure(&mut self, time: Duration) -> Result<Window> {
-        self.ask("measure", time)
+        self.0.ask(&format!("measure {}", time.as_millis()))
     }
 
     fn drain(&mut self, limit: Duration) -> Result<Drained> {
-        self.ask("drain", limit)
+        self.0.ask(&format!("drain {}", limit.as_millis()))
     }
 
     fn pid(&self) -> Option<u32> {
-        Some(self.child.id())
+        Some(self.0.pid())
     }
 }

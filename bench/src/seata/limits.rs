@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::server::System;
 use super::work::Work;
+use crate::coordinator::System;
 use crate::histogram::Histogram;
 use crate::{clock, disk};
 

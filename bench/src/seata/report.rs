@@ -1,15 +1,8 @@
 //! Results for people: aligned text, and the table of `docs/performance.md`.
 
-use std::path::Path;
-
-use anyhow::Result;
-
 use super::result::{Goal, Results, Row};
 use crate::report::{self, Origins};
 use crate::result::number;
-
-const BEGIN: &str = "<!-- bench seata: written by `cargo xtask bench seata --markdown` -->";
-const END: &str = "<!-- end of bench seata -->";
 
 const COLUMNS: [&str; 13] = [
     "work",
@@ -105,22 +98,15 @@ pub(super) fn markdown(results: &Results) -> String {
     format!("{table}{}\n{}", origins.list(), remarks(results))
 }
 
-/// Puts the table between its marks in a page.
-///
-/// # Errors
-/// When the page cannot be read or written.
-pub(super) fn write_markdown(page: &Path, results: &Results) -> Result<()> {
-    report::write_section(page, BEGIN, END, &markdown(results))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::coordinator::System;
     use crate::histogram::Histogram;
     use crate::result::Origin;
     use crate::seata::limits::Limits;
     use crate::seata::result::Measured;
-    use crate::seata::server::System;
+    use crate::suite::Results as _;
 
     fn row(system: System, finished_per_second: f64, backlog_after: u64) -> Row {
         let text = |text: &str| text.to_owned();

@@ -1,16 +1,13 @@
 //! What was measured, as it is kept from run to run: each row has the date, the machine and the command of its own.
 
-use std::path::{Path, PathBuf};
-
-use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::limits::Limits;
-use super::rows;
-use super::server::System;
+use super::{report, rows};
+use crate::coordinator::System;
 use crate::histogram::Latency;
-use crate::report;
 use crate::result::Origin;
+use crate::suite;
 
 /// Unfinished transactions, per client, that are under way and no backlog.
 const UNDER_WAY: u64 = 4;
@@ -98,29 +95,25 @@ pub(super) struct Results {
     pub(super) rows: Vec<Row>,
 }
 
-impl Results {
-    fn path() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("out/seata.json")
+impl suite::Results for Results {
+    const NAME: &'static str = "seata";
+    type Found = Row;
+
+    fn put(&mut self, row: Row) {
+        suite::replace(&mut self.rows, row, |row| {
+            (rows::position(&row.id), row.id.clone(), row.system as usize)
+        });
     }
 
-    /// Those kept so far, none when there is no file.
-    ///
-    /// # Errors
-    /// When the file is something else.
-    pub(super) fn load() -> Result<Self> {
-        Ok(report::load_kept(&Self::path())?.unwrap_or_default())
+    fn len(&self) -> usize {
+        self.rows.len()
     }
 
-    /// # Errors
-    /// When the file cannot be written.
-    pub(super) fn store(&self) -> Result<()> {
-        report::store_kept(&Self::path(), self)
+    fn text(&self) -> String {
+        report::text(self)
     }
 
-    /// Adds a row, in place of the one that was measured before.
-    pub(super) fn put(&mut self, row: Row) {
-        self.rows.retain(|old| (&old.id, old.system) != (&row.id, row.system));
-        self.rows.push(row);
-        self.rows.sort_by_key(|row| (rows::position(&row.id), row.system as usize));
+    fn markdown(&self) -> String {
+        report::markdown(self)
     }
 }

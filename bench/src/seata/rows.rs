@@ -10,10 +10,10 @@ use super::java::Java;
 use super::ledger::Counts;
 use super::raw::Raw;
 use super::result::{Goal, Measured, Row};
-use super::server::{Coordinator, System};
 use super::work::Work;
 use super::{Bench, Options};
-use crate::process;
+use crate::coordinator::{Coordinator, System};
+use crate::{process, suite};
 
 /// Cores that others may use meanwhile before a row says that it was not alone.
 const OTHERS_CORES_MAX: f64 = 0.05;
@@ -61,17 +61,9 @@ pub(super) fn position(id: &str) -> usize {
 /// # Errors
 /// When a name of `--only` is no row.
 pub(super) fn selected(options: &Options) -> Result<Vec<Scenario>> {
-    let is_named = |id: &str, name: &str| id == name || id.split('@').next() == Some(name);
-    for name in &options.only {
-        let is_known = all().any(|scenario| is_named(&scenario.id(), name));
-        ensure!(is_known, "there is no row {name}; --list prints them");
-    }
-    let is_wanted = |scenario: &Scenario| {
-        let is_load = options.load.is_empty() || options.load.contains(&scenario.load);
-        let id = scenario.id();
-        is_load && (options.only.is_empty() || options.only.iter().any(|name| is_named(&id, name)))
-    };
-    Ok(all().filter(is_wanted).collect())
+    let mut chosen = suite::chosen(all(), |scenario| scenario.id(), &options.only)?;
+    chosen.retain(|scenario| options.load.is_empty() || options.load.contains(&scenario.load));
+    Ok(chosen)
 }
 
 impl Scenario {
@@ -120,7 +112,7 @@ impl Scenario {
     /// # Errors
     /// When a server does not start or answers something else than it must.
     pub(super) fn run(self, bench: &Bench, system: System, kept: &mut Option<Coordinator>) -> Result<Row> {
-        let server = match kept.take() {
+        let server = match kept.take().filter(|server| server.system == system) {
             Some(server) => server,
             None => warm(bench, system)?,
         };

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use synod_wire::seata::{BranchRegister, BranchType, GlobalBegin, GlobalEnd, Request, Text};
 
+use crate::mix::scattered;
+
 /// Rows that clients contend for, at each of the two databases.
 const HOT_ROWS: u64 = 16;
 /// Time that a transaction may take.
@@ -83,7 +85,11 @@ impl Work {
         let lock_key = match self {
             Self::Empty | Self::Tcc => Text::EMPTY,
             Self::At => format!("account:{number}").into(),
-            Self::Hot => format!("account:{}", scattered(number, branch) % HOT_ROWS).into(),
+            Self::Hot => format!(
+                "account:{}",
+                scattered(number.wrapping_mul(2).wrapping_add(branch as u64)) % HOT_ROWS
+            )
+            .into(),
         };
         let resource_id = Text::from_static(resources[branch]);
         Request::BranchRegister(BranchRegister { xid, branch_type, resource_id, lock_key, application_data })
@@ -105,14 +111,6 @@ fn context(action: &str, number: u64) -> Text {
     let methods = r#""sys::prepare":"prepare","sys::commit":"commit","sys::rollback":"rollback""#;
     format!(r#"{{"actionContext":{{{of_action},{methods},"actionName":"{action}","account":{number}}}}}"#)
         .into()
-}
-
-/// Numbers without a pattern from numbers with one (the finisher of `SplitMix64`).
-fn scattered(number: u64, branch: usize) -> u64 {
-    let mut mixed = number.wrapping_mul(2).wrapping_add(branch as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 #[cfg(test)]

@@ -1,15 +1,8 @@
 //! Results for people: aligned text, and the tables of `docs/performance.md`.
 
-use std::path::Path;
-
-use anyhow::Result;
-
 use super::result::{Goal, Open, Results, Row};
 use crate::report::{self, Origins};
 use crate::result::number;
-
-const BEGIN: &str = "<!-- bench txn: written by `cargo xtask bench txn --markdown` -->";
-const END: &str = "<!-- end of bench txn -->";
 
 const ROW_COLUMNS: [&str; 9] = [
     "work",
@@ -129,19 +122,12 @@ pub(super) fn markdown(results: &Results) -> String {
     text
 }
 
-/// Puts the tables between their marks in a page.
-///
-/// # Errors
-/// When the page cannot be read or written.
-pub(super) fn write_markdown(page: &Path, results: &Results) -> Result<()> {
-    report::write_section(page, BEGIN, END, &markdown(results))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::histogram::Histogram;
     use crate::result::Origin;
+    use crate::suite::Results as _;
     use crate::txn::result::{Found, Measured};
     use crate::txn::server::System;
 

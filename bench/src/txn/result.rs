@@ -1,16 +1,13 @@
 //! What was measured, as it is kept from run to run: each row has the date, the machine and the command of its own.
 
-use std::path::{Path, PathBuf};
-
-use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::server::System;
 use super::work::Work;
-use super::{Bench, rows};
+use super::{Bench, report, rows};
 use crate::histogram::Latency;
-use crate::report;
 use crate::result::Origin;
+use crate::suite;
 
 /// Cores that others may use meanwhile before a row says that it was not alone.
 const OTHERS_CORES_MAX: f64 = 0.05;
@@ -139,42 +136,28 @@ impl Bench {
     }
 }
 
-impl Results {
-    fn path() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("out/txn.json")
-    }
+impl suite::Results for Results {
+    const NAME: &'static str = "txn";
+    type Found = Found;
 
-    /// Those kept so far, none when there is no file.
-    ///
-    /// # Errors
-    /// When the file is something else.
-    pub(super) fn load() -> Result<Self> {
-        Ok(report::load_kept(&Self::path())?.unwrap_or_default())
-    }
-
-    /// # Errors
-    /// When the file cannot be written.
-    pub(super) fn store(&self) -> Result<()> {
-        report::store_kept(&Self::path(), self)
-    }
-
-    /// Adds a row, in place of the one that was measured before.
-    pub(super) fn put(&mut self, found: Found) {
+    fn put(&mut self, found: Found) {
         match found {
-            Found::Row(row) => {
-                self.rows.retain(|old| (&old.id, old.system) != (&row.id, row.system));
-                self.rows.push(*row);
-                self.rows.sort_by_key(|row| (rows::position(&row.id), row.system as usize));
-            }
-            Found::Open(open) => {
-                self.open.retain(|old| old.system != open.system);
-                self.open.push(*open);
-                self.open.sort_by_key(|open| open.system as usize);
-            }
+            Found::Row(row) => suite::replace(&mut self.rows, *row, |row| {
+                (rows::position(&row.id), row.id.clone(), row.system as usize)
+            }),
+            Found::Open(open) => suite::replace(&mut self.open, *open, |open| open.system as usize),
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.rows.len() + self.open.len()
+    }
+
+    fn text(&self) -> String {
+        report::text(self)
+    }
+
+    fn markdown(&self) -> String {
+        report::markdown(self)
     }
 }

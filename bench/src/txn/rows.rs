@@ -9,7 +9,7 @@ use super::result::{Found, Measured, Row};
 use super::server::{Coordinator, System};
 use super::work::Work;
 use super::{Bench, Options, limits, open};
-use crate::process;
+use crate::{process, suite};
 
 const COORDINATORS: [System; 3] = [System::Synod, System::DtmBoltdb, System::DtmRedis];
 /// Clients at once.
@@ -43,14 +43,7 @@ fn all() -> Vec<Scenario> {
 /// # Errors
 /// When a name of `--only` is no row.
 pub(super) fn selected(options: &Options) -> Result<Vec<Scenario>> {
-    let is_named = |id: &str, name: &str| id == name || id.split('@').next() == Some(name);
-    let all = all();
-    for name in &options.only {
-        let known = all.iter().any(|scenario| is_named(&scenario.id(), name));
-        ensure!(known, "there is no row {name}; --list prints them");
-    }
-    let wanted = |scenario: &Scenario| options.only.iter().any(|name| is_named(&scenario.id(), name));
-    Ok(all.into_iter().filter(|scenario| options.only.is_empty() || wanted(scenario)).collect())
+    suite::chosen(all(), |scenario| scenario.id(), &options.only)
 }
 
 impl Scenario {

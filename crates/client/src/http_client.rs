@@ -48,6 +48,10 @@ pub(crate) type Pool = Client<Connector, Full<Bytes>>;
 /// How long an idle connection is kept. Less than servers usually do, so that a connection is rarely closed under a call.
 const IDLE: Duration = Duration::from_secs(15);
 
+/// Idle connections to one server that are kept. Whoever has more calls under way than this connects anew for the rest of them, again
+/// and again.
+const IDLE_MAX: usize = 256;
+
 /// The limits of a client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Config {
@@ -297,7 +301,7 @@ pub(crate) fn pool(connect: Duration, trust: Trust) -> Pool {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
-        .pool_max_idle_per_host(16)
+        .pool_max_idle_per_host(IDLE_MAX)
         .build(connector)
 }
 

@@ -12,12 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use fake::Fake;
 use sqlx::{MySql, Postgres, Row};
 use synod_client::at::{DataSource, Dialect, Error, Options, Value};
-use synod_client::rm::{Backend, EndError};
+use synod_client::rm::{self, Backend, Branch, EndError};
 use synod_client::{Context, Xid, context};
 use synod_scratch::{Kind, Server};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 /// A database, what works on it, and who decides.
@@ -54,6 +56,33 @@ async fn mariadb() {
     let bench = Bench::<MySql>::new(Kind::MariaDb, server, pool, tables::MARIADB).await;
     assert_eq!(bench.source.resource_id(), format!("jdbc:mysql://{}/bank", bench.server.address()));
     bench.all().await;
+}
+
+/// Whoever is killed after the answer leaves nothing behind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_is_answered_when_its_log_is_gone() {
+    const BRANCHES: u64 = 2_500;
+    let server = Server::start(Kind::Postgres).unwrap();
+    let xid = new_xid();
+    server.sql(tables::POSTGRES).unwrap();
+    let logs = "select n, '{xid}', '', '', 0, now(), now() from generate_series(1, 2500) as n";
+    let columns = "branch_id, xid, context, rollback_info, log_status, log_created, log_modified";
+    server.sql(&format!("insert into undo_log({columns}) {}", logs.replace("{xid}", xid.as_str()))).unwrap();
+
+    let fake = Arc::new(Fake::default());
+    let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
+    let source = DataSource::register(pool, fake.clone() as Arc<dyn Backend>, Options::default());
+    let source = source.await.unwrap();
+    let mut answers = JoinSet::new();
+    for number in 1..=BRANCHES {
+        let (id, resource) = (number.to_string().into(), fake.resource_id());
+        let branch = Branch { xid: xid.clone(), id, resource, kind: rm::Kind::At, data: Bytes::new() };
+        let fake = Arc::clone(&fake);
+        answers.spawn(async move { fake.end_branch(&branch, true).await });
+    }
+    assert!(answers.join_all().await.into_iter().all(|answer| answer.is_ok()));
+    assert_eq!(server.sql("select count(*) from undo_log").unwrap(), ["0"]);
+    drop(source);
 }
 
 impl<D: Dialect> Bench<D> {

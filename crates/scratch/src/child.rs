@@ -30,6 +30,10 @@ impl Child {
         Ok(Self { process, log: log.to_owned(), stop })
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     pub(crate) fn has_ended(&mut self) -> bool {
         !matches!(self.process.try_wait(), Ok(None))
     }

@@ -42,6 +42,11 @@ impl Server {
         address(self.port)
     }
 
+    /// Its first process, of which the others are children.
+    pub fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
     /// `scheme://user@host:port/database`.
     pub fn url(&self) -> String {
         self.kind.url(self.address())

@@ -102,7 +102,8 @@ async fn clean<D: Dialect>(shared: Weak<Shared<D>>, mut waiting: Receiver<Commit
     let mut committed = Vec::new();
     while waiting.recv_many(&mut committed, TOGETHER_MAX).await > 0 {
         let Some(interval) = shared.upgrade().map(|shared| shared.options.cleaning_interval) else { return };
-        if !interval.is_zero() {
+        // As many as go together do not wait for more.
+        if !interval.is_zero() && committed.len() < TOGETHER_MAX {
             sleep(interval).await;
             while committed.len() < TOGETHER_MAX
                 && let Ok(one) = waiting.try_recv()

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -47,6 +48,7 @@ type Answers = dyn Fn(Seen) -> Pin<Box<dyn Future<Output = Reply> + Send>> + Sen
 pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
+    accepted: Arc<AtomicUsize>,
     _task: Task,
 }
 
@@ -60,19 +62,26 @@ impl TestServer {
         let address = listener.local_addr().expect("an address");
         let seen = Arc::new(Mutex::new(Vec::new()));
         let answers: Arc<Answers> = Arc::new(move |seen| Box::pin(answer(seen)));
-        let log = Arc::clone(&seen);
+        let (log, accepted) = (Arc::clone(&seen), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&accepted);
         let task = Task::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
                 connections.spawn(serve(stream, Arc::clone(&answers), Arc::clone(&log)));
             }
         });
-        Self { address, seen, _task: task }
+        Self { address, seen, accepted, _task: task }
     }
 
     /// Its base URL.
     pub(crate) fn url(&self) -> String {
         format!("http://{}/eureka/", self.address)
+    }
+
+    /// The connections so far.
+    pub(crate) fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::Relaxed)
     }
 
     /// The requests so far.

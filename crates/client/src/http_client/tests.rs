@@ -1,5 +1,7 @@
 //! The client against a server that does what it is told.
 
+use std::sync::Arc;
+
 use super::test_server::{Reply, TestServer, nobody};
 use super::*;
 
@@ -27,6 +29,35 @@ async fn a_call_arrives_as_it_is_and_connections_are_reused() {
     let seen = server.seen().pop().expect("a request");
     assert_eq!((&*seen.method, &*seen.path, &*seen.body), ("POST", "/eureka/apps/A%20B?x=1", "{\"a\":1}"));
     assert!(seen.headers.contains("content-type: application/json"), "{}", seen.headers);
+}
+
+#[tokio::test]
+async fn many_calls_at_once_keep_their_connections() {
+    const CALLS: usize = 64;
+    // Nobody is answered before all have asked, so that each needs a connection of its own.
+    let all = Arc::new(tokio::sync::Barrier::new(CALLS));
+    let server = TestServer::start(move |_| {
+        let all = Arc::clone(&all);
+        async move {
+            all.wait().await;
+            Reply::ok("")
+        }
+    });
+    let server = server.await;
+    let config = Config { total: Duration::from_secs(20), ..quick() };
+    let servers = Arc::new(Servers::new(config, [server.url()]).expect("a URL"));
+    for _ in 0..8 {
+        let mut calls = tokio::task::JoinSet::new();
+        for _ in 0..CALLS {
+            let servers = Arc::clone(&servers);
+            calls.spawn(async move { servers.send(&get(Repeat::No)).await });
+        }
+        while let Some(answer) = calls.join_next().await {
+            answer.expect("no panic").expect("an answer");
+        }
+    }
+    // A connection is not back in the pool at the moment at which its call has ended.
+    assert!(server.accepted() < 2 * CALLS, "{} connections", server.accepted());
 }
 
 #[tokio::test]

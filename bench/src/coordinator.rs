@@ -1,4 +1,4 @@
-//! The coordinators under test, each with its data on the disk of `bench/out`.
+//! The coordinators that speak Seata's protocol, each with its data on the disk of `bench/out`.
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpStream};
@@ -21,7 +21,7 @@ const START_MAX: Duration = Duration::from_secs(120);
 /// Whose figures these are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum System {
+pub(crate) enum System {
     /// Durable: `fdatasync` before the answer.
     Synod,
     /// Seata 2.0.0 on its file store as it comes: answers before the disk has anything.
@@ -31,9 +31,9 @@ pub(super) enum System {
 }
 
 impl System {
-    pub(super) const ALL: [Self; 3] = [Self::Synod, Self::SeataAsync, Self::SeataSync];
+    pub(crate) const ALL: [Self; 3] = [Self::Synod, Self::SeataAsync, Self::SeataSync];
 
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Synod => "Synod",
             Self::SeataAsync => "Seata, file, async (not durable)",
@@ -42,24 +42,24 @@ impl System {
     }
 
     /// Whether a power cut takes nothing that was acknowledged.
-    pub(super) fn is_durable(self) -> bool {
+    pub(crate) fn is_durable(self) -> bool {
         self != Self::SeataAsync
     }
 
     /// Whether it has to be warmed, and so is not started for each row.
-    pub(super) fn is_java(self) -> bool {
+    pub(crate) fn is_java(self) -> bool {
         self != Self::Synod
     }
 }
 
 /// Where the programs under test are.
 #[derive(Debug)]
-pub(super) struct Programs {
+pub(crate) struct Programs {
     synod: Option<PathBuf>,
     /// The directory with all jars of Seata's server.
     seata: Option<PathBuf>,
     /// The jar of the program on Seata's own client.
-    pub(super) client: Option<PathBuf>,
+    pub(crate) client: Option<PathBuf>,
 }
 
 impl Programs {
@@ -67,7 +67,7 @@ impl Programs {
     ///
     /// # Errors
     /// When a build fails.
-    pub(super) fn find(wants: impl Fn(System) -> bool, wants_client: bool) -> Result<Self> {
+    pub(crate) fn find(wants: impl Fn(System) -> bool, wants_client: bool) -> Result<Self> {
         let bench = Path::new(env!("CARGO_MANIFEST_DIR"));
         let root = bench.parent().context("bench is a folder of the workspace")?;
         let synod = wants(System::Synod).then(|| find_synod(root)).transpose()?;
@@ -81,11 +81,14 @@ impl Programs {
 
 /// A coordinator that runs until it is dropped.
 #[derive(Debug)]
-pub(super) struct Coordinator {
-    pub(super) system: System,
-    pub(super) address: SocketAddr,
+pub(crate) struct Coordinator {
+    pub(crate) system: System,
+    /// Where Seata's protocol is spoken.
+    pub(crate) address: SocketAddr,
+    /// Where Synod's own API is.
+    pub(crate) native: Option<SocketAddr>,
     /// From the start of the process until it served.
-    pub(super) ready_ms: f64,
+    pub(crate) ready_ms: f64,
     child: Child,
     directory: TempDir,
 }
@@ -101,7 +104,7 @@ impl Coordinator {
     ///
     /// # Errors
     /// When it does not get ready.
-    pub(super) fn start(system: System, programs: &Programs) -> Result<Self> {
+    pub(crate) fn start(system: System, programs: &Programs) -> Result<Self> {
         let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("out");
         std::fs::create_dir_all(&out)?;
         let directory = tempfile::tempdir_in(&out)?;
@@ -109,7 +112,7 @@ impl Coordinator {
     }
 
     /// The process, for what the kernel says of it.
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
@@ -117,12 +120,12 @@ impl Coordinator {
     ///
     /// # Errors
     /// When the process is gone.
-    pub(super) fn resident_mib(&self) -> Result<f64> {
+    pub(crate) fn resident_mib(&self) -> Result<f64> {
         process::resident_mib(self.pid())
     }
 
     /// Requests that made the disk write what it had in its cache, since the machine was started.
-    pub(super) fn flushes(&self) -> Option<u64> {
+    pub(crate) fn flushes(&self) -> Option<u64> {
         process::flushes(self.directory.path())
     }
 
@@ -130,7 +133,7 @@ impl Coordinator {
     ///
     /// # Errors
     /// Those of the result.
-    pub(super) fn explain<T>(&self, result: Result<T>) -> Result<T> {
+    pub(crate) fn explain<T>(&self, result: Result<T>) -> Result<T> {
         result.with_context(|| match log_end(self.directory.path()) {
             log if log.is_empty() => self.system.name().to_owned(),
             log => format!("{}, whose log ends with:\n{log}\n", self.system.name()),
@@ -141,15 +144,18 @@ impl Coordinator {
 fn synod(programs: &Programs, directory: TempDir) -> Result<Coordinator> {
     let program = programs.synod.as_ref().context("Synod was not asked for")?;
     let data = directory.path().join("data");
+    let native = || bound_address(&data, "http");
     let listens = ["http.listen=127.0.0.1:0", "face.seata.listen=127.0.0.1:0"];
     let silent = ["face.dtm.http.listen=off", "face.dtm.grpc.listen=off", "grpc.listen=off"];
     let settings: Vec<String> = listens.into_iter().chain(silent).map(str::to_owned).collect();
     let command = synod_command(program, &data, &settings);
     let address = || {
-        let is_ready = status_of(bound_address(&data, "http")?, "/health/ready") == Some(200);
+        let is_ready = status_of(native()?, "/health/ready") == Some(200);
         if is_ready { bound_address(&data, "seata") } else { None }
     };
-    spawn(System::Synod, command, directory, Duration::from_millis(1), address)
+    let mut new = spawn(System::Synod, command, directory, Duration::from_millis(1), address)?;
+    new.native = native();
+    Ok(new)
 }
 
 /// As its scripts start it, but with a smaller heap, and it logs warnings only.
@@ -193,7 +199,7 @@ fn spawn(
     let begin = clock::now();
     let child = command.spawn().with_context(|| format!("starting {:?}", command.get_program()))?;
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    let mut new = Coordinator { system, address, ready_ms: 0.0, child, directory };
+    let mut new = Coordinator { system, address, native: None, ready_ms: 0.0, child, directory };
     let mut found = None;
     let whose = (system.name(), new.directory.path());
     wait_until_ready(&mut new.child, whose, (START_MAX, pause), || {
