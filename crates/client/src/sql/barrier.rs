@@ -138,8 +138,7 @@ impl Barrier {
     /// # Errors
     /// The database's.
     pub async fn create_table<DB: Database>(pool: &Pool<DB>) -> sqlx::Result<()> {
-        let mut connection = pool.acquire().await?;
-        DB::raw(&mut connection, schema(DB::DIALECT)).await
+        driver::create_table(pool, "synod_barrier", schema(DB::DIALECT)).await
     }
 
     /// Marks a step as happening, in the transaction that does its work: the mark counts if and when that commits. Waits for

@@ -175,6 +175,18 @@ where
     }
 }
 
+/// Runs `schema`, unless the table is there.
+///
+/// `if not exists` alone would do harm: PostgreSQL locks a table against all writers before it sees that an index is there already, and
+/// waits behind prepared transactions for that. Whoever starts while there are such would hold up everybody, perhaps for ever: himself
+/// too, who is to end them.
+pub(super) async fn create_table<DB: Driver>(pool: &Pool<DB>, table: &str, schema: &str) -> sqlx::Result<()> {
+    let mut connection = pool.acquire().await?;
+    let is_there = DB::raw(&mut connection, &format!("select 1 from {table} where 1 = 0")).await.is_ok();
+    // If that has failed for another reason, this tells.
+    if is_there { Ok(()) } else { DB::raw(&mut connection, schema).await }
+}
+
 /// A connection that is closed unless it is given back.
 ///
 /// `sqlx` does not know of a `begin` that was dropped half-way: such a connection would come back to the pool inside a transaction, and

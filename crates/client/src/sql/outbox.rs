@@ -32,7 +32,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 
 use super::Database;
-use super::driver::{Dialect, Value};
+use super::driver::{self, Dialect, Value};
 
 mod headers;
 mod queue;
@@ -124,8 +124,7 @@ impl Outbox {
     /// # Errors
     /// The database's.
     pub async fn create_table<DB: Database>(pool: &Pool<DB>) -> sqlx::Result<()> {
-        let mut connection = pool.acquire().await?;
-        DB::raw(&mut connection, schema(DB::DIALECT)).await
+        driver::create_table(pool, "synod_outbox", schema(DB::DIALECT)).await
     }
 
     /// Puts a message into the outbox. It leaves when the transaction has committed.

@@ -1,14 +1,19 @@
 //! XA.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::Pool;
 use synod_client::Xid;
 use synod_client::rm::EndError;
+use synod_client::sql::Barrier;
 use synod_client::sql::xa::{Error, TwoPhase, Xa};
 
 use crate::coordinator::Coordinator;
 use crate::kit::{self, Kit, do_work, prepared, until_waiting, work};
+
+/// Long enough for a database that is asked whether it has a table.
+const STARTING: Duration = Duration::from_secs(10);
 
 pub(crate) async fn all<DB: Kit + TwoPhase>(pool: &Pool<DB>, single: &Pool<DB>) {
     let coordinator = Coordinator::new();
@@ -39,6 +44,9 @@ async fn ends_both_ways<DB: Kit + TwoPhase>(pool: &Pool<DB>, xa: &Xa<DB>, coordi
         let xid = coordinator.xid();
         prepare(xa, &xid).await.unwrap();
         assert_eq!((prepared(pool).await, work(pool, xid.as_str()).await), (1, 0));
+        // A service that starts meanwhile waits for nobody: perhaps it is the one who is to end this.
+        let starting = tokio::time::timeout(STARTING, Barrier::create_table(pool));
+        starting.await.expect("the table is there").unwrap();
         let branch = coordinator.branch(&xid);
         for _ in 0..2 {
             let ended =

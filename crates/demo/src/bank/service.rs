@@ -158,18 +158,19 @@ impl<DB: Vault> Bank<DB> {
         Ok(Self { base, pool, client, outbox, dtm, participants, tcc, strong, relay, gate })
     }
 
-    /// Makes the SDK's tables, has messages relayed, and tells the coordinators.
+    /// Tells the coordinators, makes the SDK's tables, and has messages relayed.
     async fn try_prepare(&self) -> Result<(), NotDone> {
+        // First: what this bank has prepared before waits for it, and may be in the way of the rest.
+        if let Some(strong) = &self.strong {
+            strong.register().await?;
+        }
         Barrier::create_table(&self.pool).await?;
         Outbox::create_table(&self.pool).await?;
         self.relay.get_or_init(|| {
             let sink = Arc::new(Synod { client: Arc::clone(&self.client), gate: Arc::clone(&self.gate) });
             Relay::start(&self.outbox, self.pool.clone(), sink, rules())
         });
-        match &self.strong {
-            Some(strong) => strong.register().await,
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// One side of the accounts, in one mode.
