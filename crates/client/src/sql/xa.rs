@@ -38,11 +38,17 @@ impl TwoPhase for sqlx::Postgres {}
 #[cfg(feature = "mysql")]
 impl TwoPhase for sqlx::MySql {}
 
+/// Connections for ending branches. A few are enough: each end is one statement that waits for no row.
+const ENDS_MAX: u32 = 8;
+
 /// A database as a resource of a coordinator. Cheap to clone.
 #[derive(Debug)]
 pub struct Xa<DB: TwoPhase> {
     id: Arc<str>,
     pool: Pool<DB>,
+    /// For ending branches. Those of `pool` may all be held by work that waits for rows of a branch that is prepared, and to end it
+    /// one more would be needed.
+    ends: Pool<DB>,
     backend: Coordinator,
 }
 
@@ -74,6 +80,8 @@ impl<DB: TwoPhase> Xa<DB> {
     /// Registers the database under `id` (as Seata's clients do it, its address without parameters), so that its branches are ended by this
     /// process, now and whenever it runs. Needs the barrier's table.
     ///
+    /// Branches are ended over up to eight connections beside the pool, made with its options when they are needed.
+    ///
     /// # Errors
     /// No coordinator takes it.
     pub async fn register(
@@ -82,8 +90,10 @@ impl<DB: TwoPhase> Xa<DB> {
         backend: Arc<dyn rm::Backend>,
     ) -> Result<Self, EnlistError> {
         let id = id.into();
-        backend.register(id.clone(), rm::Kind::Xa, Arc::new(Ends { pool: pool.clone() })).await?;
-        Ok(Self { id, pool, backend: Coordinator(backend) })
+        let options = pool.options().clone().min_connections(0).max_connections(ENDS_MAX);
+        let ends = options.connect_lazy_with((*pool.connect_options()).clone());
+        backend.register(id.clone(), rm::Kind::Xa, Arc::new(Ends { pool: ends.clone() })).await?;
+        Ok(Self { id, pool, ends, backend: Coordinator(backend) })
     }
 
     /// Does work as a branch of a global transaction, and prepares it. `Ok` means: it is prepared, and will be committed if the
@@ -135,7 +145,7 @@ impl<DB: TwoPhase> Xa<DB> {
 
     /// One that ends what is left over in this database.
     pub fn reaper(&self, coordinator: Arc<dyn tm::Backend>, rules: Rules) -> Reaper<DB> {
-        Reaper::new(self.pool.clone(), coordinator, rules)
+        Reaper::new(self.ends.clone(), coordinator, rules)
     }
 }
 
@@ -185,7 +195,8 @@ async fn phase_one<DB: TwoPhase, T, E>(
 
 impl<DB: TwoPhase> Clone for Xa<DB> {
     fn clone(&self) -> Self {
-        Self { id: self.id.clone(), pool: self.pool.clone(), backend: self.backend.clone() }
+        let (pool, ends) = (self.pool.clone(), self.ends.clone());
+        Self { id: self.id.clone(), pool, ends, backend: self.backend.clone() }
     }
 }
 

@@ -12,8 +12,8 @@ use synod_client::sql::xa::{Error, TwoPhase, Xa};
 use crate::coordinator::Coordinator;
 use crate::kit::{self, Kit, do_work, prepared, until_waiting, work};
 
-/// Long enough for a database that is asked whether it has a table.
-const STARTING: Duration = Duration::from_secs(10);
+/// Long enough for what waits for nobody.
+const PROMPT: Duration = Duration::from_secs(10);
 
 pub(crate) async fn all<DB: Kit + TwoPhase>(pool: &Pool<DB>, single: &Pool<DB>) {
     let coordinator = Coordinator::new();
@@ -27,6 +27,7 @@ pub(crate) async fn all<DB: Kit + TwoPhase>(pool: &Pool<DB>, single: &Pool<DB>) 
     failed_work_is_undone(pool, &xa, &coordinator).await;
     abandoned_work_is_undone(pool, single, &xa, &coordinator).await;
     connections_come_back_clean(single, &xa, &coordinator).await;
+    a_branch_ends_although_all_connections_wait(&xa, &coordinator).await;
 }
 
 /// Work that is a row with the XID's text; in a task of its own, as servers run it.
@@ -45,7 +46,7 @@ async fn ends_both_ways<DB: Kit + TwoPhase>(pool: &Pool<DB>, xa: &Xa<DB>, coordi
         prepare(xa, &xid).await.unwrap();
         assert_eq!((prepared(pool).await, work(pool, xid.as_str()).await), (1, 0));
         // A service that starts meanwhile waits for nobody: perhaps it is the one who is to end this.
-        let starting = tokio::time::timeout(STARTING, Barrier::create_table(pool));
+        let starting = tokio::time::timeout(PROMPT, Barrier::create_table(pool));
         starting.await.expect("the table is there").unwrap();
         let branch = coordinator.branch(&xid);
         for _ in 0..2 {
@@ -91,6 +92,25 @@ async fn long_ids_do_not_join<DB: Kit + TwoPhase>(xa: &Xa<DB>, coordinator: &Arc
     let refused = prepare(xa, &xid).await;
     assert!(matches!(refused, Err(Error::Name(_))), "{refused:?}");
     assert!(!coordinator.has_joined(&xid));
+}
+
+/// Work that waits for a row of a prepared branch may hold every connection there is; the end of that branch must not need one of them.
+async fn a_branch_ends_although_all_connections_wait<DB: Kit + TwoPhase>(
+    xa: &Xa<DB>,
+    coordinator: &Arc<Coordinator>,
+) {
+    let xid = coordinator.xid();
+    prepare(xa, &xid).await.unwrap();
+    let branch = coordinator.branch(&xid);
+    let other = coordinator.xid();
+    let working = xa.run(&other, async |_| {
+        // The only connection is held here.
+        let ended = tokio::time::timeout(PROMPT, coordinator.commit(&branch)).await;
+        ended.expect("the end needs none of these connections").unwrap();
+        Ok::<(), sqlx::Error>(())
+    });
+    working.await.unwrap();
+    coordinator.rollback(&coordinator.branch(&other)).await.unwrap();
 }
 
 /// The trap: to a database, a branch that is still at work looks like one that never was.
