@@ -23,10 +23,12 @@ use crate::rm::{self, EnlistError};
 use crate::{Xid, tm};
 
 mod end;
+mod kept;
 mod name;
 mod reap;
 
 use end::Ends;
+use kept::Kept;
 pub use name::{BadName, Name};
 pub use reap::{Orphans, Prepared, Reaper, Reaping, Rules};
 
@@ -49,6 +51,7 @@ pub struct Xa<DB: TwoPhase> {
     /// For ending branches. Those of `pool` may all be held by work that waits for rows of a branch that is prepared, and to end it
     /// one more would be needed.
     ends: Pool<DB>,
+    kept: Arc<Kept<DB>>,
     backend: Coordinator,
 }
 
@@ -92,12 +95,15 @@ impl<DB: TwoPhase> Xa<DB> {
         let id = id.into();
         let options = pool.options().clone().min_connections(0).max_connections(ENDS_MAX);
         let ends = options.connect_lazy_with((*pool.connect_options()).clone());
-        backend.register(id.clone(), rm::Kind::Xa, Arc::new(Ends { pool: ends.clone() })).await?;
-        Ok(Self { id, pool, ends, backend: Coordinator(backend) })
+        let kept = Arc::new(Kept::default());
+        let resource = Ends { pool: ends.clone(), kept: Arc::clone(&kept) };
+        backend.register(id.clone(), rm::Kind::Xa, Arc::new(resource)).await?;
+        Ok(Self { id, pool, ends, kept, backend: Coordinator(backend) })
     }
 
     /// Does work as a branch of a global transaction, and prepares it. `Ok` means: it is prepared, and will be committed if the
-    /// transaction is. Holds a connection of the pool for as long as it runs; on MariaDB that connection is closed then.
+    /// transaction is. Holds a connection of the pool for as long as it runs; on MariaDB until the branch is ended or two seconds are
+    /// over, and that connection is closed then.
     ///
     /// Dropped half-way, it leaves a branch that has nothing to commit, or one that is prepared: roll the transaction back.
     ///
@@ -123,9 +129,9 @@ impl<DB: TwoPhase> Xa<DB> {
             Ok(done) => {
                 // MariaDB keeps what is prepared bound to its connection until that is closed.
                 if DB::DIALECT == Dialect::MySql {
-                    held.close().await
+                    self.kept.keep(Name::new(&branch.xid, &branch.id)?, held);
                 } else {
-                    held.give_back()
+                    held.give_back();
                 }
                 Ok(done)
             }
@@ -145,7 +151,7 @@ impl<DB: TwoPhase> Xa<DB> {
 
     /// One that ends what is left over in this database.
     pub fn reaper(&self, coordinator: Arc<dyn tm::Backend>, rules: Rules) -> Reaper<DB> {
-        Reaper::new(self.ends.clone(), coordinator, rules)
+        Reaper::beside(self.ends.clone(), Arc::clone(&self.kept), coordinator, rules)
     }
 }
 
@@ -184,19 +190,21 @@ async fn phase_one<DB: TwoPhase, T, E>(
     let done = work(&mut tx).await.map_err(Error::Work)?;
     let prepared = DB::raw(&mut tx, &name.prepare(DB::DIALECT)).await;
     prepared.map_err(|error| Failed { error: error.into(), has_prepared: Prepare::Perhaps })?;
-    // On PostgreSQL this ends the empty transaction that was begun behind the prepared one.
-    if DB::DIALECT == Dialect::Postgres {
-        tx.rollback()
-            .await
-            .map_err(|error| Failed { error: error.into(), has_prepared: Prepare::Perhaps })?;
+    if DB::DIALECT == Dialect::MySql {
+        // Dropped, it would have the connection roll back what is prepared.
+        std::mem::forget(tx);
+    } else {
+        // On PostgreSQL this ends the empty transaction that was begun behind the prepared one.
+        let ended = tx.rollback().await;
+        ended.map_err(|error| Failed { error: error.into(), has_prepared: Prepare::Perhaps })?;
     }
     Ok(done)
 }
 
 impl<DB: TwoPhase> Clone for Xa<DB> {
     fn clone(&self) -> Self {
-        let (pool, ends) = (self.pool.clone(), self.ends.clone());
-        Self { id: self.id.clone(), pool, ends, backend: self.backend.clone() }
+        let (pool, ends, kept) = (self.pool.clone(), self.ends.clone(), Arc::clone(&self.kept));
+        Self { id: self.id.clone(), pool, ends, kept, backend: self.backend.clone() }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::end::Way;
 use crate::Xid;
 use crate::sql::driver::Dialect;
 
@@ -86,17 +87,13 @@ impl Name {
         }
     }
 
-    pub(super) fn commit(&self, dialect: Dialect) -> String {
-        match dialect {
-            Dialect::Postgres | Dialect::Sqlite => format!("COMMIT PREPARED '{self}'"),
-            Dialect::MySql => format!("XA COMMIT {}", self.parts()),
-        }
-    }
-
-    pub(super) fn rollback(&self, dialect: Dialect) -> String {
-        match dialect {
-            Dialect::Postgres | Dialect::Sqlite => format!("ROLLBACK PREPARED '{self}'"),
-            Dialect::MySql => format!("XA ROLLBACK {}", self.parts()),
+    /// Ends what is prepared.
+    pub(super) fn end(&self, dialect: Dialect, way: Way) -> String {
+        match (dialect, way) {
+            (Dialect::Postgres | Dialect::Sqlite, Way::Commit) => format!("COMMIT PREPARED '{self}'"),
+            (Dialect::Postgres | Dialect::Sqlite, Way::Rollback) => format!("ROLLBACK PREPARED '{self}'"),
+            (Dialect::MySql, Way::Commit) => format!("XA COMMIT {}", self.parts()),
+            (Dialect::MySql, Way::Rollback) => format!("XA ROLLBACK {}", self.parts()),
         }
     }
 

@@ -11,7 +11,8 @@ use sqlx::Pool;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::end::{Way, finish};
+use super::end::{Finished, Way, finish};
+use super::kept::Kept;
 use super::{Name, TwoPhase};
 use crate::sql::driver::Dialect;
 use crate::task::Task;
@@ -66,6 +67,7 @@ pub struct Orphans {
 /// Ends what is left over.
 pub struct Reaper<DB: TwoPhase> {
     pool: Pool<DB>,
+    kept: Arc<Kept<DB>>,
     coordinator: Arc<dyn tm::Backend>,
     rules: Rules,
     /// All of ours that the database has.
@@ -91,7 +93,17 @@ pub struct Reaping {
 impl<DB: TwoPhase> Reaper<DB> {
     /// For one database.
     pub fn new(pool: Pool<DB>, coordinator: Arc<dyn tm::Backend>, rules: Rules) -> Self {
-        Self { pool, coordinator, rules, seen: BTreeMap::new(), last: None }
+        Self::beside(pool, Arc::default(), coordinator, rules)
+    }
+
+    /// One that knows of connections which are kept here.
+    pub(super) fn beside(
+        pool: Pool<DB>,
+        kept: Arc<Kept<DB>>,
+        coordinator: Arc<dyn tm::Backend>,
+        rules: Rules,
+    ) -> Self {
+        Self { pool, kept, coordinator, rules, seen: BTreeMap::new(), last: None }
     }
 
     /// Looks once, at 1,000 at most, and the next time at those that come after them. MySQL does not say when something was prepared: there, time counts from the first pass that sees it.
@@ -172,8 +184,8 @@ impl<DB: TwoPhase> Reaper<DB> {
     }
 
     async fn end(&self, prepared: Prepared, way: Way, orphans: &mut Orphans) {
-        match finish(&self.pool, &prepared.name, way).await {
-            Ok(true) => {
+        match finish(&self.pool, &self.kept, &prepared.name, way).await {
+            Ok(Finished::Here | Finished::Elsewhere) => {
                 tracing::info!(name = %prepared.name, age = ?prepared.age, ?way, "ended what was left over");
                 match way {
                     Way::Commit => orphans.committed.push(prepared),
@@ -181,7 +193,7 @@ impl<DB: TwoPhase> Reaper<DB> {
                 }
             }
             // Somebody else was faster.
-            Ok(false) => {}
+            Ok(Finished::NotPrepared) => {}
             Err(error) => {
                 tracing::warn!(name = %prepared.name, %error, "cannot end what was left over");
                 orphans.waiting.push(prepared);
