@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::Pool;
 
 use super::kept::Kept;
+use super::name::Way;
 use super::{Name, TwoPhase};
 use crate::rm::{self, BoxFuture, EndError};
 use crate::sql::barrier::{self, Key, Op};
@@ -21,13 +22,6 @@ const PAUSES_MS: [u64; 8] = [1, 5, 10, 20, 50, 100, 200, 400];
 /// success and does nothing (seen with 10.11).
 const LOST: &str =
     "the database has taken the commit and not made it; it knows the branch again when it is restarted";
-
-/// Which way a branch ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
-    Commit,
-    Rollback,
-}
 
 /// The resource that the coordinator calls.
 #[derive(Debug)]

@@ -2,7 +2,6 @@
 
 use thiserror::Error;
 
-use super::end::Way;
 use crate::Xid;
 use crate::sql::driver::Dialect;
 
@@ -10,6 +9,13 @@ use crate::sql::driver::Dialect;
 const FORMAT: i64 = 9752;
 /// Longest of each of the two parts, by MySQL.
 const PART_BYTES_MAX: usize = 64;
+
+/// Which way a branch ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Commit,
+    Rollback,
+}
 
 /// What a branch is called in its database: a global part, which is the XID as text, and the branch's, which is `-` and its id; of format 9752.
 /// PostgreSQL has the three with `_` between them: `9752_10.0.0.1:8091:42_-7`.

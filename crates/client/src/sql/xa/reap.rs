@@ -11,8 +11,9 @@ use sqlx::Pool;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::end::{Finished, Way, finish};
+use super::end::{Finished, finish};
 use super::kept::Kept;
+use super::name::Way;
 use super::{Name, TwoPhase};
 use crate::sql::driver::Dialect;
 use crate::task::Task;
