@@ -40,18 +40,20 @@ const PEACE_MS: std::ops::Range<u64> = 300..1_500;
 /// See the module.
 pub(super) struct Havoc {
     random: fastrand::Rng,
-    /// How often each of [`Victim::ALL`] was killed.
+    /// Who comes next, as numbers of [`Victim::ALL`]: all of them in turn, each time in another order.
+    turns: Vec<usize>,
+    /// How often each of them was killed.
     kills: [u32; Victim::ALL.len()],
 }
 
 impl Havoc {
     pub(super) fn new(random: fastrand::Rng) -> Self {
-        Self { random, kills: [0; Victim::ALL.len()] }
+        Self { random, turns: Vec::new(), kills: [0; Victim::ALL.len()] }
     }
 
     /// Kills one or two, has them come back, and leaves all in peace for a while.
     pub(super) async fn strike(&mut self, stage: &mut Stage) -> anyhow::Result<()> {
-        let first = self.random.usize(..Victim::ALL.len());
+        let first = self.next();
         let second = (first + 1 + self.random.usize(..Victim::ALL.len() - 1)) % Victim::ALL.len();
         let count = if self.random.u32(..TWO) == 0 { 2 } else { 1 };
         let chosen = &[first, second][..count];
@@ -66,6 +68,14 @@ impl Havoc {
         }
         self.pause(PEACE_MS).await;
         Ok(())
+    }
+
+    fn next(&mut self) -> usize {
+        if self.turns.is_empty() {
+            self.turns.extend(0..Victim::ALL.len());
+            self.random.shuffle(&mut self.turns);
+        }
+        self.turns.pop().unwrap_or_default()
     }
 
     async fn pause(&mut self, range_ms: std::ops::Range<u64>) {
