@@ -152,7 +152,10 @@ impl<DB: Vault> Bank<DB> {
             let name = format!("{}.credit", mode.as_str());
             participants.on_message(name, move |asked| message::receive(Arc::clone(&receiver), asked));
         }
-        let strong = DB::strong(&pool, &Coordinators { native: client.clone(), seata });
+        let strong = DB::strong(
+            &pool,
+            &Coordinators { native: client.clone(), seata, address: service.seata.clone() },
+        );
         let dtm = service.dtm.clone().map(|url| Dtm { url, client: Client::new(Fixed::default()) });
         let (outbox, relay, gate) = (Outbox::default(), OnceLock::new(), Arc::default());
         Ok(Self { base, pool, client, outbox, dtm, participants, tcc, strong, relay, gate })

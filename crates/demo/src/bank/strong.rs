@@ -1,12 +1,13 @@
 //! XA and AT, for databases that have what it takes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use synod_client::at::{self, DataSource, Options};
 use synod_client::rm::BoxFuture;
 use synod_client::sql::Op;
 use synod_client::sql::sqlx::Pool;
-use synod_client::sql::xa::{self, TwoPhase, Xa};
+use synod_client::sql::xa::{self, Reaping, Rules, TwoPhase, Xa};
 use synod_client::{Xid, native, seata};
 use tokio::sync::OnceCell;
 
@@ -25,7 +26,13 @@ pub(super) struct Coordinators {
     pub(super) native: Arc<native::Client>,
     /// None where the node has no listener for Seata.
     pub(super) seata: Option<seata::Client>,
+    /// That listener's address, which its transactions carry.
+    pub(super) address: Option<String>,
 }
+
+/// How often what is left over is looked for, and how old it has to be: older than any transaction is undecided here.
+const REAP: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_secs(10);
 
 /// A database that keeps prepared transactions, and whose statements can be undone.
 pub(super) trait Strong: Send + Sync {
@@ -44,11 +51,13 @@ pub(super) struct Full<DB: TwoPhase + at::Dialect> {
     coordinators: Coordinators,
     xa: OnceCell<Xa<DB>>,
     at: OnceCell<DataSource<DB>>,
+    /// Ends what is prepared and nobody knows of any more.
+    reaping: OnceLock<Reaping>,
 }
 
 impl<DB: TwoPhase + at::Dialect> Full<DB> {
     pub(super) fn new(pool: Pool<DB>, coordinators: Coordinators) -> Self {
-        Self { pool, coordinators, xa: OnceCell::new(), at: OnceCell::new() }
+        Self { pool, coordinators, xa: OnceCell::new(), at: OnceCell::new(), reaping: OnceLock::new() }
     }
 
     async fn xa_resource(&self) -> Result<&Xa<DB>, NotDone> {
@@ -69,7 +78,11 @@ impl<DB: TwoPhase + at::Dialect> Full<DB> {
 impl<DB: Vault + TwoPhase + at::Dialect<Connection: Sync>> Strong for Full<DB> {
     fn register(&self) -> BoxFuture<'_, Result<(), NotDone>> {
         Box::pin(async {
-            self.xa_resource().await?;
+            let xa = self.xa_resource().await?;
+            if let Some(address) = &self.coordinators.address {
+                let rules = Rules { every: REAP, grace: GRACE, ..Rules::new([address]) };
+                self.reaping.get_or_init(|| xa.reaper(self.coordinators.native.clone(), rules).start());
+            }
             if self.coordinators.seata.is_some() {
                 self.at_resource().await?;
             }
