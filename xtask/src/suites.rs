@@ -85,8 +85,17 @@ fn e2e(run: &Run) -> (Counts, Outcome) {
         Ok(names) => names,
         Err(error) => return (Counts::default(), Err(format!("e2e/tests: {error}"))),
     };
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    end_to_end(run, &names, false)
+}
+
+/// These tests of `e2e/tests`, and what they start; those that can do more when there is time do so if `long`.
+fn end_to_end(run: &Run, names: &[&str], long: bool) -> (Counts, Outcome) {
     let mut test = cargo(run.root, &["test", "--locked", "--workspace", FULL, "--no-fail-fast"]);
     test.args(names.iter().flat_map(|name| ["--test", name]));
+    if long {
+        test.env("SYNOD_LONG", "1");
+    }
     run.all(&mut [
         cargo(run.root, &["build", "--locked", "--profile", "e2e", "-p", "synod"]),
         cargo(run.root, &["build", "--locked", "--workspace", FULL, "--bin", "synod-demo", "--examples"]),
@@ -121,14 +130,9 @@ fn sim_long(run: &Run) -> (Counts, Outcome) {
 /// Hundreds of kills and power cuts instead of a dozen, ten rounds with a Java server instead of one, ten minutes of chaos instead
 /// of one, six releases of Seata's client instead of two.
 fn e2e_long(run: &Run) -> (Counts, Outcome) {
-    let (built, outcome) = run.cargo(&["build", "--locked", "--profile", "e2e", "-p", "synod"]);
-    if outcome.is_err() {
-        return (built, outcome);
-    }
-    let tests =
+    let names =
         ["transactions_crash", "java_peer", "demo", "seata_at", "seata_saga", "seata_tcc", "seata_xa"];
-    let chosen = ["-p", "synod-e2e"].into_iter().chain(tests.into_iter().flat_map(|test| ["--test", test]));
-    run.long(&chosen.collect::<Vec<_>>())
+    end_to_end(run, &names, true)
 }
 
 impl Run<'_> {
