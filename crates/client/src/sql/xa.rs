@@ -126,10 +126,10 @@ impl<DB: TwoPhase> Xa<DB> {
         });
         let branch = branch.await?;
         match phase_one(&mut held, &branch, work).await {
-            Ok(done) => {
+            Ok((done, name)) => {
                 // MariaDB keeps what is prepared bound to its connection until that is closed.
                 if DB::DIALECT == Dialect::MySql {
-                    self.kept.keep(Name::new(&branch.xid, &branch.id)?, held);
+                    self.kept.keep(name, held);
                 } else {
                     held.give_back();
                 }
@@ -173,11 +173,12 @@ impl<E, X: Into<Error<E>>> From<X> for Failed<E> {
     }
 }
 
+/// What the work returned, and what is prepared.
 async fn phase_one<DB: TwoPhase, T, E>(
     held: &mut Held<DB>,
     branch: &rm::Branch,
     work: impl AsyncFnOnce(&mut Transaction<'_, DB>) -> Result<T, E>,
-) -> Result<T, Failed<E>> {
+) -> Result<(T, Name), Failed<E>> {
     let name = Name::new(&branch.xid, &branch.id)?;
     let connection = held.connection()?;
     let mut tx = match DB::DIALECT {
@@ -198,7 +199,7 @@ async fn phase_one<DB: TwoPhase, T, E>(
         let ended = tx.rollback().await;
         ended.map_err(|error| Failed { error: error.into(), has_prepared: Prepare::Perhaps })?;
     }
-    Ok(done)
+    Ok((done, name))
 }
 
 impl<DB: TwoPhase> Clone for Xa<DB> {
