@@ -57,7 +57,7 @@ pub(crate) async fn run(stage: &mut Stage, mode: Mode, fault: Fault, id: String)
         Mode::Saga => saga::run(&mut transfer).await,
         Mode::Message | Mode::Outbox => told::run(&mut transfer).await,
     };
-    let after = settled(transfer.stage).await?;
+    let after = accounts(transfer.stage).await?;
     let outcome = ended.inspect_err(|_| transfer.show_held(&after))?;
     transfer.coordinator(&format!("the transaction is {}", outcome.words()));
     Ok(Verdict { amount, before, after, outcome, expected: fault.expected(mode) })
@@ -65,18 +65,6 @@ pub(crate) async fn run(stage: &mut Stage, mode: Mode, fault: Fault, id: String)
 
 async fn accounts(stage: &Stage) -> anyhow::Result<[Balance; 2]> {
     Ok([audit(&stage.a.database).await?, audit(&stage.b.database).await?])
-}
-
-/// Undo logs that are no longer needed are thrown away a moment later, many together.
-async fn settled(stage: &Stage) -> anyhow::Result<[Balance; 2]> {
-    let began = now();
-    loop {
-        let found = accounts(stage).await?;
-        if found.iter().all(|balance| balance.undo == 0) || began.elapsed() > WAIT {
-            return Ok(found);
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
 }
 
 impl Transfer<'_> {

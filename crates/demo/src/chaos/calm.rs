@@ -25,31 +25,36 @@ pub(super) async fn wait(stage: &Stage, office: &Office, ledger: &Ledger) -> any
     let mut was_calm = false;
     loop {
         let left = left(stage).await?;
+        let (is_calm, is_over) = (left.is_calm(), began.elapsed() > CALM);
         // Twice, as not all is read at one time: a message may be on its way from the one to the other.
-        let is_calm = left.is_calm() && was_calm;
-        was_calm = left.is_calm();
-        // Only when all outboxes are empty is it certain that Synod will not hear of anything any more.
-        if left.open > 0 && began.elapsed() > CALM {
-            for line in stuck(stage, office).await? {
-                stage.say.line(Who::Coordinator, &line);
+        if is_calm && was_calm || is_over {
+            if left.open > 0 {
+                for line in stuck(stage, office).await? {
+                    stage.say.line(Who::Coordinator, &line);
+                }
             }
-        }
-        if is_calm || began.elapsed() > CALM {
-            for id in ledger.unknown() {
-                let known = match look(&office.native, &id).await? {
-                    None => Known::NotMoved,
-                    Some(transaction) => match (transaction.ended, transaction.standing) {
-                        (true, Standing::Committed) => Known::Moved,
-                        (true, Standing::RolledBack) => Known::NotMoved,
-                        _ => continue,
-                    },
-                };
-                ledger.learn(&id, &known);
-            }
+            ask(office, ledger).await?;
             return Ok(left);
         }
+        was_calm = is_calm;
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Asks Synod for what only it knows. Only when all outboxes are empty is it certain that it will not hear of anything any more.
+async fn ask(office: &Office, ledger: &Ledger) -> anyhow::Result<()> {
+    for id in ledger.unknown() {
+        let known = match look(&office.native, &id).await? {
+            None => Known::NotMoved,
+            Some(transaction) => match (transaction.ended, transaction.standing) {
+                (true, Standing::Committed) => Known::Moved,
+                (true, Standing::RolledBack) => Known::NotMoved,
+                _ => continue,
+            },
+        };
+        ledger.learn(&id, &known);
+    }
+    Ok(())
 }
 
 async fn left(stage: &Stage) -> anyhow::Result<Left> {
